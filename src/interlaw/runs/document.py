@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import ClassVar, Self
 
 from pydantic import BaseModel, ValidationError
@@ -25,11 +26,7 @@ class Document(BaseModel):
 
     @classmethod
     def read(cls, text: str, *, source: str) -> Self:
-        """Reads the document.
-
-        Args:
-            text: JSON.
-            source: Where it lies.
+        """Reads the document from JSON; source: where it lies.
 
         Raises:
             InterlawError: When it is of another schema version, or damaged.
@@ -50,9 +47,8 @@ class Document(BaseModel):
 
 def _other_version(text: str) -> int | None:
     """The schema version that the text names, when it is not ours."""
-    try:
+    with suppress(ValueError, AttributeError, RecursionError):
         named = json.loads(text).get("schema_version")
-    except (ValueError, AttributeError, RecursionError):
-        return None
-    is_other = isinstance(named, int) and not isinstance(named, bool) and named != SCHEMA_VERSION
-    return named if is_other else None
+        if isinstance(named, int) and not isinstance(named, bool) and named != SCHEMA_VERSION:
+            return named
+    return None

@@ -33,12 +33,7 @@ _PROGRESS = TypeAdapter(dict[str, _Number])
 
 
 class StorageError(InterlawError):
-    """A run's folder cannot be written to; what was done so far is kept, and the trial resumes another time.
-
-    Args:
-        place: The folder.
-        reason: What the system said.
-    """
+    """A run's folder cannot be written to; what was done so far is kept, and the trial resumes another time."""
 
     def __init__(self, place: Path, reason: str) -> None:
         self.reason = reason
@@ -52,32 +47,20 @@ class StorageError(InterlawError):
 def storage_faults(place: Path) -> Iterator[None]:
     """Turns faults of writing to a folder into an error that says so; every other error passes.
 
-    Args:
-        place: The folder that is written to.
-
     Raises:
         StorageError: When the disk is full, read-only or gone, or a file in the folder cannot be written.
     """
     try:
         yield
     except OSError as error:
-        if error.errno not in _OF_THE_DISK and not _concerns(error, place):
+        if error.errno not in _OF_THE_DISK and str(place) not in str(error.filename or ""):
             raise
         raise StorageError(place, error.strerror or str(error)) from error
 
 
-def _concerns(error: OSError, place: Path) -> bool:
-    """Whether the error names a file of the folder."""
-    return isinstance(error.filename, str | bytes | Path) and str(place) in str(error.filename)
-
-
 @dataclass(frozen=True)
 class TrialFolder:
-    """One trial's folder; it is done when `record.json` exists.
-
-    Attributes:
-        path: DIR/trials/<key>.
-    """
+    """One trial's folder, DIR/trials/<key>; it is done when `record.json` exists."""
 
     path: Path
 
@@ -133,7 +116,7 @@ class TrialFolder:
 
     def write_record(self, record: Record) -> None:
         """Writes record.json: from here on the trial has ended."""
-        self._write("record.json", record.model_dump_json(indent=1) + "\n")
+        self._write(self.path / "record.json", record.model_dump_json(indent=1) + "\n")
 
     def forget_record(self) -> None:
         """Removes the record: the trial is to run again from its last checkpoint, or to be measured when trained."""
@@ -144,8 +127,7 @@ class TrialFolder:
 
     def write_trained(self, record: Record) -> None:
         """Notes how training ended; together with the weights it is all that measuring needs."""
-        with storage_faults(self.path):
-            write_atomically(self._trained, record.model_dump_json().encode())
+        self._write(self._trained, record.model_dump_json())
 
     def trained(self) -> Record | None:
         """How training ended, when it has and the weights are here; measurements may be missing."""
@@ -156,17 +138,16 @@ class TrialFolder:
 
     def write_curve(self, rows: Sequence[Mapping[str, float]]) -> None:
         """Writes curve.csv: step, units, train_loss, val_loss, learning_rate."""
-        columns = ["step", "units", "train_loss", "val_loss", "learning_rate"]
         text = io.StringIO()
+        columns = ("step", "units", "train_loss", "val_loss", "learning_rate")
         writer = csv.DictWriter(text, columns, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-        self._write("curve.csv", text.getvalue())
+        self._write(self.path / "curve.csv", text.getvalue())
 
-    def _write(self, name: str, content: str) -> None:
-        """Writes a file of this folder, whole or not at all."""
+    def _write(self, path: Path, content: str) -> None:
         with storage_faults(self.path):
-            write_atomically(self.path / name, content.encode())
+            write_atomically(path, content.encode())
 
     def write_progress(self, values: Mapping[str, Any]) -> None:
         """Notes where a running trial stands; lost without harm."""
@@ -217,11 +198,7 @@ class TrialFolder:
 
 @dataclass(frozen=True)
 class RunFolder:
-    """A sweep's folder.
-
-    Attributes:
-        path: DIR.
-    """
+    """A sweep's folder, DIR."""
 
     path: Path
 

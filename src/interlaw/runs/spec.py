@@ -13,10 +13,6 @@ from interlaw.shapes import Shape, make_shape
 from interlaw.tasks import AnyTaskSpec, Strict
 from interlaw.training import TrainSettings, parametrization_of
 
-_KEY_LENGTH = 16  # 64 bits: among a million trials two alike have a chance below 1e-7
-# options of training that came after the first runs
-_LATER = ("precision", "intervention", "strength", "decays", "keeps")
-
 
 def _known(treatment: str) -> str:
     """The treatment's name, which must be that of one."""
@@ -98,7 +94,7 @@ class TrialSpec(Document, Strict):
         An option that came later is written only where it is used, so that the trials of older runs keep their names.
         """
         document = self.model_dump(mode="json")
-        for name in _LATER:
+        for name in ("precision", "intervention", "strength", "decays", "keeps"):
             if getattr(self.training, name) == TrainSettings.model_fields[name].default:
                 del document["training"][name]
         return json.dumps(document, sort_keys=True, indent=1) + "\n"
@@ -106,7 +102,8 @@ class TrialSpec(Document, Strict):
     @property
     def key(self) -> str:
         """The trial's name: the first 16 hexadecimal digits of the SHA-256 of `canonical()`."""
-        return hashlib.sha256(self.canonical().encode()).hexdigest()[:_KEY_LENGTH]
+        # 64 bits: among a million trials two alike have a chance below 1e-7
+        return hashlib.sha256(self.canonical().encode()).hexdigest()[:16]
 
     @property
     def units(self) -> int:

@@ -40,11 +40,7 @@ def is_url(location: object) -> bool:
 
 @dataclass(frozen=True)
 class Storage:
-    """Objects under a URL; storage that refuses, or cannot be reached, raises InterlawError.
-
-    Attributes:
-        url: Where they lie, without a slash at the end.
-    """
+    """Objects under a URL without a slash at its end; storage that refuses or is out of reach raises InterlawError."""
 
     url: str
 
@@ -118,11 +114,7 @@ class Lease:
         self._name = ""
 
     def acquire(self, *, patience_seconds: float) -> bool:
-        """Takes the lease when no live process has it.
-
-        Args:
-            patience_seconds: How long to wait for a holder who renews it; one who does not is waited for until stale.
-        """
+        """Takes the lease when no live process has it; a holder who does not renew it is waited for until stale."""
         deadline = time.monotonic() + patience_seconds
         first: float | None = None
         while True:

@@ -33,11 +33,7 @@ _ONCE = (RECIPE, "spec.json", "record.json", "curve.csv")  # what is small, and 
 
 @dataclass(frozen=True)
 class StoredTrial(TrialFolder):
-    """A trial's working copy and its place in the storage.
-
-    Attributes:
-        storage: The trial's objects.
-    """
+    """A trial's working copy and its place in the storage."""
 
     storage: Storage
 
@@ -110,11 +106,7 @@ class StoredTrial(TrialFolder):
 
 @dataclass(frozen=True)
 class StoredRun(RunFolder):
-    """A run's working copy and its place in the storage.
-
-    Attributes:
-        storage: The run's objects.
-    """
+    """A run's working copy and its place in the storage."""
 
     storage: Storage
 

@@ -41,16 +41,12 @@ def load_table(path: str | Path) -> pd.DataFrame:
     """
     folder = require_run(path)
     name = run_name(folder)
-    rows = [trial_row(spec, record, name=name) for spec, record in finished(folder)]
-    table = pd.DataFrame(rows)
-    if len(rows):
-        table["rate_at_edge"] = _rate_at_edge(table)
-    return table.sort_values(["budget", "depth", "seed"], ignore_index=True) if len(rows) else table
-
-
-def finished(folder: RunFolder) -> list[tuple[TrialSpec, Record]]:
-    """Specs and records of the trials that have ended."""
-    return [(_own_spec(folder.trial(key)), record) for key, record in folder.records().items()]
+    ended = [trial_row(_own_spec(folder.trial(key)), one, name=name) for key, one in folder.records().items()]
+    table = pd.DataFrame(ended)
+    if table.empty:
+        return table
+    table["rate_at_edge"] = _rate_at_edge(table)
+    return table.sort_values(["budget", "depth", "seed"], ignore_index=True)
 
 
 def _own_spec(trial: TrialFolder) -> TrialSpec:

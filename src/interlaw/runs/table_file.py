@@ -14,10 +14,9 @@ import lzma
 import re
 import sys
 import zlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import pandas as pd
 
@@ -26,13 +25,8 @@ from interlaw.runs.folder import near_run
 
 STDIN = "-"
 MOST_BYTES = 2**28  # a run is a line of some hundred bytes: a quarter of a gibibyte is no table of runs
-MIB = 2**20  # bytes
 MOST_SHOWN = 3  # cells that a message shows: enough to see the two spellings
-_COMPRESSED: dict[bytes, Callable[[BinaryIO], Any]] = {
-    b"\x1f\x8b": lambda file: gzip.GzipFile(fileobj=file),
-    b"BZh": bz2.BZ2File,
-    b"\xfd7zXZ": lzma.LZMAFile,
-}
+_COMPRESSED: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
 _OTHER = {
     b"PK\x03\x04": "a spreadsheet or zip archive",
     b"\x93NUMPY": "a NumPy array",
@@ -127,7 +121,7 @@ def _content(source: str | Path, name: str) -> bytes:
         raise InterlawError(f"expected a table in {name}, found: {reason}; check the file") from error
     if len(content) > MOST_BYTES:
         raise InterlawError(
-            f"expected a table of at most {MOST_BYTES // MIB} MiB in {name}, found more; leave rows out"
+            f"expected a table of at most {MOST_BYTES // 2**20} MiB in {name}, found more; leave rows out"
         )
     kind = next((kind for magic, kind in _OTHER.items() if content.startswith(magic)), None)
     if kind is not None:
@@ -288,9 +282,9 @@ def _one_mark(columns: list[list[str]], name: str) -> tuple[list[list[str]], lis
     if only_thousands:
         plain = [[c.replace(",", "") if c in thousands else c for c in column] for column in columns]
         return plain, ["commas between thousands"]
-    dots = {c: c.replace(".", "").replace(",", ".") for column in columns for c in column if _GROUPED.fullmatch(c)}
-    dots |= {c: c.replace(".", "").replace(",", ".") for c in decimal}
-    return [[dots.get(c, c) for c in column] for column in columns], ["decimal commas"]
+    dots = decimal | {c for column in columns for c in column if _GROUPED.fullmatch(c)}
+    plain = [[c.replace(".", "").replace(",", ".") if c in dots else c for c in column] for column in columns]
+    return plain, ["decimal commas"]
 
 
 def _typed(cells: list[str]) -> pd.Series[Any]:

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from interlaw.errors import InterlawError
+from interlaw.plain import Json
 from interlaw.runs import RunFolder, is_url
 
 REACH_SECONDS = 10.0  # judgement: a connection over a slow network takes a second or two
-_PROBE = ".nodes-see-this"
 _ROUNDING = 1e-9  # of a quotient such as 1 / 0.1 that should be whole; far above float64's, far below a trial
 _QUIET = {"log_to_driver": False, "logging_level": "error"}
 
@@ -133,7 +133,7 @@ def require_resources(ray: Any, options: RayOptions) -> None:
     """
     if room(ray, options):
         return
-    nodes = _resources(ray)
+    nodes = [node["Resources"] for node in _living(ray)]
     sizes = "; ".join(f"{node.get('CPU', 0):g} CPUs, {node.get('GPU', 0):g} GPUs" for node in nodes)
     raise InterlawError(
         f"expected {'nodes' if options.num_devices > 1 else 'a node'} with {options.num_cpus:g} CPUs and "
@@ -144,7 +144,7 @@ def require_resources(ray: Any, options: RayOptions) -> None:
 
 def room(ray: Any, options: RayOptions) -> int:
     """Trials that the cluster's nodes can hold at a time; 0 when not one."""
-    return sum(_processes(node, options) for node in _resources(ray)) // options.num_devices
+    return sum(_processes(node, options) for node in _living(ray)) // options.num_devices
 
 
 def trials_beside(ray: Any, options: RayOptions, *, device: str) -> int:
@@ -152,19 +152,18 @@ def trials_beside(ray: Any, options: RayOptions, *, device: str) -> int:
     if device != "cpu":
         return max(1, int(1 / options.num_gpus + _ROUNDING)) if options.num_gpus else 1
     here = ray.get_runtime_context().get_node_id()
-    return max(1, *(_processes(node["Resources"], options) for node in ray.nodes() if node["NodeID"] == here))
+    return max(1, *(_processes(node, options) for node in ray.nodes() if node["NodeID"] == here))
 
 
-def _processes(node: dict[str, float], options: RayOptions) -> int:
+def _processes(node: Json, options: RayOptions) -> int:
     """Processes of a trial that a node can hold."""
-    cpus, gpus = options.num_cpus / options.num_devices, options.num_gpus / options.num_devices
-    fits = [int(node.get(name, 0) / each + _ROUNDING) for name, each in (("CPU", cpus), ("GPU", gpus)) if each]
+    has, wanted = node["Resources"], {"CPU": options.num_cpus, "GPU": options.num_gpus}
+    fits = [int(has.get(name, 0) / (all_ / options.num_devices) + _ROUNDING) for name, all_ in wanted.items() if all_]
     return min(fits, default=options.num_devices)
 
 
-def _resources(ray: Any) -> list[dict[str, float]]:
-    """What each living node has."""
-    return [node["Resources"] for node in ray.nodes() if node["Alive"]]
+def _living(ray: Any) -> list[Json]:
+    return [node for node in ray.nodes() if node["Alive"]]
 
 
 def require_shared(ray: Any, run: RunFolder) -> None:
@@ -173,12 +172,12 @@ def require_shared(ray: Any, run: RunFolder) -> None:
     On a folder of its own a node would write records that nobody sees; without shared locks (NFS mounted with
     `nolock` or `local_lock`) two nodes could hold one trial.
     """
-    nodes = [node for node in ray.nodes() if node["Alive"]]
+    nodes = _living(ray)
     if len(nodes) < 2 or is_url(run.location):
         return
     affinity = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy
     look = ray.remote(_look)
-    probe = run.path.resolve() / f"{_PROBE}-{os.getpid()}"
+    probe = run.path.resolve() / f".nodes-see-this-{os.getpid()}"
     try:
         with probe.open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)

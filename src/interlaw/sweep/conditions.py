@@ -47,11 +47,7 @@ class Conditions:
             raise InterlawError(f"expected a memory limit of at least 1 byte, found {self.memory_limit}; raise it")
 
     def limit_bytes(self, num_trials: int = 1) -> int:
-        """What a trial may plan with: a share of what is free on the device now where no limit is set.
-
-        Args:
-            num_trials: Trials that run on the device at a time.
-        """
+        """What one of the trials on the device may plan with: its share of what is free now where no limit is set."""
         return self.memory_limit or max(1, usable_bytes(self.device) // num_trials)
 
     def shared(self, num_trials: int) -> Conditions:

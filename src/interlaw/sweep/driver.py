@@ -48,12 +48,7 @@ def prepare_run(recipe: Recipe, text: str, *, out: str | Path, folder: Path) -> 
 
 
 def plan_run(recipe: Recipe, *, out: str | Path, folder: Path) -> tuple[RunFolder, list[TrialSpec], set[str]]:
-    """What `prepare_run` would plan, without writing.
-
-    Args:
-        recipe: The sweep.
-        out: DIR, or a URL of storage; nothing need be there yet.
-        folder: Folder of the recipe file; relative corpus paths start there.
+    """What `prepare_run` would plan from the same arguments, without writing.
 
     Returns:
         The run, all its planned trials, and the keys of those that have ended.

@@ -26,10 +26,7 @@ def require_treatable(trials: Sequence[TrialSpec], *, sizes: Mapping[str, object
     """Refuses treatments whose rules do not fit the network: no rules, a tied head, a fixed d_ff.
 
     Whether they do depends on the architecture alone, so that one shape of each treatment is made, on the meta device.
-
-    Args:
-        trials: The plan.
-        sizes: The recipe's part `shape`.
+    The sizes are the recipe's part `shape`.
     """
     seen: set[str] = set()
     for trial in trials:

@@ -25,11 +25,7 @@ def sharing(groups: Sequence[TrialGroup], conditions: Conditions, *, num_workers
     """The conditions with the number of groups in flight, and the memory that each of them may plan with.
 
     As many as are asked for and fit beside each other when each is as large as the largest and keeps its batches whole.
-
-    Args:
-        groups: Those of the whole plan, at least one: the number must not depend on which have ended.
-        conditions: How trials run.
-        num_workers: Processes that share the device.
+    Groups are those of the whole plan, at least one: the number must not depend on which have ended.
     """
     if conditions.in_flight in (None, 1):
         return replace(conditions.shared(num_workers), in_flight=1)

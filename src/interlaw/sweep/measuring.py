@@ -16,15 +16,7 @@ SHOWN = 200  # characters of an allocator's message: its sizes stand at its begi
 
 
 def measured(spec: TrialSpec, record: Record, *, model: nn.Module, task: Task, memory_limit: int) -> Record:
-    """The record of a trained trial with every view of its spec that it does not hold yet.
-
-    Args:
-        spec: The trial.
-        record: How its training ended, and what has been measured.
-        model: The trained network.
-        task: Gives the inputs.
-        memory_limit: Bytes to plan with.
-    """
+    """The record of a trained trial with every view of its spec that it does not hold yet; memory_limit in bytes."""
     started = time.monotonic()
     measurements = dict(record.measurements)
     unmeasured: dict[str, str] = {}

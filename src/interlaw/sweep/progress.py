@@ -50,29 +50,29 @@ def run_status(run: RunFolder) -> RunStatus:
     open_work, spent_flops, spent_seconds, pending = 0.0, 0.0, 0.0, 0
     underway: dict[str, str] = {}
     for trial in run.trials():
-        record = trial.record()
+        spec, record = trial.spec(), trial.record()
         if record is not None:
             records.append(record)
-            if trial.spec().stage == "search":
+            if spec.stage == "search":
                 searched.append(record)
             continue
         fraction = 0.0
         if trial.is_running():
             progress = trial.progress()
-            step, steps = progress.get("step", 0), progress.get("steps", trial.spec().training.steps)
-            underway[trial.path.name] = f"step {step} of {steps}"
+            step, steps = progress.get("step", 0), progress.get("steps", spec.training.steps)
+            underway[trial.key] = f"step {step} of {steps}"
             fraction = min(max(step / max(steps, 1), 0), 1)
             spent_seconds += progress.get("seconds", 0) if fraction else 0
         else:
             pending += 1
-        flops = planned_flops(trial.spec())
+        flops = planned_flops(spec)
         spent_flops += fraction * flops
         open_work += (1 - fraction) * flops
     done = [record for record in records if record.status == "done"]
     running = len(underway)
     spent_flops += sum(record.train_flops for record in done)
     spent_seconds += sum(record.seconds + record.measure_seconds for record in done)
-    alone = [record.seconds - record.evaluation_seconds for record in done]
+    alone = sum(record.seconds - record.evaluation_seconds for record in done)
     pace = spent_seconds / spent_flops if spent_flops else None
     return RunStatus(
         done=len(done),
@@ -84,7 +84,7 @@ def run_status(run: RunFolder) -> RunStatus:
         reasons={record.key: why for record in records if (why := _reason(record))},
         unmeasured=sum(bool(record.unmeasured) for record in records),
         search_trials=len(searched),
-        search_share=_part(sum(record.train_flops for record in searched), [r.train_flops for r in records]) or 0.0,
+        search_share=_part(sum(one.train_flops for one in searched), sum(one.train_flops for one in records)) or 0.0,
         evaluation_share=_part(sum(record.evaluation_seconds for record in done), alone),
         measure_share=_part(sum(record.measure_seconds for record in done), alone),
         underway=underway,
@@ -92,14 +92,11 @@ def run_status(run: RunFolder) -> RunStatus:
 
 
 def _reason(record: Record) -> str:
-    """What went wrong, if anything."""
     missing = "; ".join(f"{view} not measured: {why}" for view, why in record.unmeasured.items())
     return missing if record.status == "done" else record.reason
 
 
-def _part(amount: float, of: list[float]) -> float | None:
-    """A part of a sum, where there is one."""
-    whole = sum(of)
+def _part(amount: float, whole: float) -> float | None:
     return amount / whole if whole > 0 else None
 
 

@@ -13,14 +13,7 @@ import torch
 
 from interlaw.errors import InterlawError, brought_by, one_line
 from interlaw.runs import Record, RunFolder, TrialSpec, is_url, open_run
-from interlaw.sweep.cluster import (
-    RayOptions,
-    open_cluster,
-    require_resources,
-    require_shared,
-    room,
-    trials_beside,
-)
+from interlaw.sweep.cluster import RayOptions, open_cluster, require_resources, require_shared, room, trials_beside
 from interlaw.sweep.conditions import Conditions
 from interlaw.sweep.spanning import GroupDiedError, end_with_node, span_trial
 from interlaw.sweep.together import Event, Listener, TrialGroup, group_trials, run_group
@@ -46,16 +39,10 @@ def run_on_ray(
 ) -> None:
     """Runs trials as Ray tasks; a trial whose worker or node dies resumes elsewhere from its checkpoint.
 
-    Trials that train together are one task, unless each is divided among several devices.
-
-    Args:
-        missing: Trials, submitted in this order.
-        run: The run, in a folder under the same path on every node or under a URL.
-        conditions: How each trial runs; memory is shared among the trials of a node.
-        plan: All trials of the sweep.
-        num_workers: Tasks at a time; as many as the cluster's resources allow when None.
-        options: Which cluster, and what a trial takes of it.
-        listen: Called with each event; progress is read from the trials' folders, and the first of it is the start.
+    Trials that train together are one task, unless each is divided among several devices; they are submitted in the
+    given order, `num_workers` at a time or as many as the cluster's resources allow. The run lies in a folder under the
+    same path on every node or under a URL; memory is shared among the trials of a node. Progress is read from the
+    trials' folders, and the first of it is the start.
 
     Raises:
         InterlawError: When there is no cluster at the address, it is lost, none of its nodes can hold a trial, or one
@@ -108,8 +95,11 @@ def _drive(
             if time.monotonic() >= next_look:
                 begun.look(spec for group in pending.values() for spec in group.specs)
                 next_look = time.monotonic() + begun.run.look_seconds
-    finally:
-        _cancel(ray, list(pending))
+    finally:  # waits until their processes are gone: their trials stay resumable
+        for reference in pending:
+            ray.cancel(reference, force=True)
+        if pending:
+            ray.wait(list(pending), num_returns=len(pending), timeout=CANCEL_SECONDS)
 
 
 @contextlib.contextmanager
@@ -187,14 +177,6 @@ def _left(
     except failures.RayTaskError as error:  # a full disk, say: what ends a sweep here ends it there
         raise error.cause from None
     return again
-
-
-def _cancel(ray: Any, references: list[Any]) -> None:
-    """Stops tasks that are still under way, and waits until their processes are gone: their trials stay resumable."""
-    for reference in references:
-        ray.cancel(reference, force=True)
-    if references:
-        ray.wait(references, num_returns=len(references), timeout=CANCEL_SECONDS)
 
 
 class _Begun:

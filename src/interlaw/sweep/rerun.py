@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import load
 
 from interlaw.errors import InterlawError, WorkFailedError
+from interlaw.plain import Json
 from interlaw.runs import Record, RunFolder, TrialFolder, TrialSpec, intact, is_url
 from interlaw.sweep.conditions import Conditions
 from interlaw.sweep.together import TrialGroup, run_group
@@ -20,8 +21,6 @@ from interlaw.sweep.together import TrialGroup, run_group
 RERUN_TOLERANCE = 1e-3  # far above what sums in another order do to a short run, far below what a changed setting does
 _VERSIONS = ("interlaw", "torch", "numpy", "python", "platform", "device", "device_name")
 _CONDITIONS = ("threads", "processes", "compiled", "micro_batch")  # how its sums were formed
-
-Verdict = Literal["bit-equal", "equal within tolerance", "different"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +56,7 @@ class Rerun:
     """
 
     key: str
-    verdict: Verdict
+    verdict: Literal["bit-equal", "equal within tolerance", "different"]
     tolerance: float
     num_compared: int
     differences: tuple[Difference, ...]
@@ -92,7 +91,8 @@ def rerun_trial(path: str | Path, *, tolerance: float = RERUN_TOLERANCE, device:
         record = _run_again(spec, RunFolder(Path(scratch)), recorded=recorded, device=device)
         if record.status == "failed" and recorded.status != "failed":
             raise WorkFailedError(f"the rerun of {folder.key} failed: {record.reason}")
-        pairs = [*_figures(recorded, record), *_weights(folder, RunFolder(Path(scratch)).trial(spec.key))]
+        old, new = _facts(recorded, folder), _facts(record, RunFolder(Path(scratch)).trial(spec.key))
+    pairs = [_difference(name, old.get(name), new.get(name)) for name in dict.fromkeys([*old, *new])]
     differences = sorted((pair for pair in pairs if pair.relative != 0), key=lambda pair: -pair.relative)
     largest = differences[0].relative if differences else 0.0
     return Rerun(
@@ -123,56 +123,39 @@ def _run_again(spec: TrialSpec, run: RunFolder, *, recorded: Record, device: str
     return run.records()[spec.key]
 
 
-def _figures(recorded: Record, rerun: Record) -> Iterator[Difference]:
-    """Every number that a trial's result consists of; times do not count."""
-    compared = ("status", "loss", "val_loss", "figures", "units", "train_flops", "measurements")
-    old, new = (dict(_flat(record.model_dump(mode="json", include=set(compared)))) for record in (recorded, rerun))
-    for name in dict.fromkeys([*old, *new]):
-        yield Difference(
-            name=name, recorded=old.get(name), rerun=new.get(name), relative=_relative(old.get(name), new.get(name))
-        )
+def _facts(record: Record, folder: TrialFolder) -> Json:
+    """Every number that a trial's result consists of, by dotted names, and its weights; times do not count."""
+    compared = {"status", "loss", "val_loss", "figures", "units", "train_flops", "measurements"}
+    facts = dict(_flat(record.model_dump(mode="json", include=compared)))
+    if folder.weights.exists():  # not those of a trial that did not end well
+        with intact(folder):
+            facts |= {f"weights.{name}": tensor for name, tensor in load(folder.weights.read_bytes()).items()}
+    return facts
 
 
 def _flat(values: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Leaves of a nested document by their dotted names."""
-    if isinstance(values, Mapping):
-        for name, value in values.items():
-            yield from _flat(value, f"{prefix}.{name}" if prefix else str(name))
-    elif isinstance(values, list):
-        for index, value in enumerate(values):
-            yield from _flat(value, f"{prefix}.{index}")
-    else:
+    if not isinstance(values, dict | list):
         yield prefix, values
+        return
+    for name, value in values.items() if isinstance(values, dict) else enumerate(values):
+        yield from _flat(value, f"{prefix}.{name}" if prefix else str(name))
 
 
-def _relative(old: Any, new: Any) -> float:
-    """Relative difference of two numbers; infinite for anything else that differs."""
-    if old == new:
+def _difference(name: str, old: Any, new: Any) -> Difference:
+    """Of two numbers or tensors; infinite for anything else that differs."""
+    if isinstance(old, torch.Tensor) or isinstance(new, torch.Tensor):
+        return Difference(name=name, recorded=None, rerun=None, relative=_relative_norm(old, new))
+    relative = 0.0 if old == new else math.inf
+    if relative and isinstance(old, int | float) and isinstance(new, int | float) and old:
+        relative = abs(new - old) / abs(old)
+    return Difference(name=name, recorded=old, rerun=new, relative=relative)
+
+
+def _relative_norm(old: torch.Tensor | None, new: torch.Tensor | None) -> float:
+    if old is None or new is None or old.shape != new.shape:
+        return math.inf
+    if torch.equal(old, new):
         return 0.0
-    if isinstance(old, int | float) and isinstance(new, int | float) and old:
-        return abs(new - old) / abs(old)
-    return math.inf
-
-
-def _weights(old: TrialFolder, new: TrialFolder) -> Iterator[Difference]:
-    """Every weight tensor of the two."""
-    before, after = _load(old), _load(new)
-    for name in dict.fromkeys([*before, *after]):
-        one, other = before.get(name), after.get(name)
-        if one is None or other is None or one.shape != other.shape:
-            relative = math.inf
-        elif torch.equal(one, other):
-            relative = 0.0
-        else:
-            norm = float(one.double().norm())
-            relative = float((other.double() - one.double()).norm()) / norm if norm else math.inf
-        yield Difference(name=f"weights.{name}", recorded=None, rerun=None, relative=relative)
-
-
-def _load(folder: TrialFolder) -> dict[str, torch.Tensor]:
-    """The final weights; none of a trial that did not end well."""
-    if not folder.weights.exists():
-        return {}
-    with intact(folder):
-        weights: dict[str, torch.Tensor] = load(folder.weights.read_bytes())
-    return weights
+    norm = float(old.double().norm())
+    return float((new.double() - old.double()).norm()) / norm if norm else math.inf

@@ -42,13 +42,17 @@ def next_rates(losses: Mapping[float, float], grid: Sequence[float]) -> tuple[li
         return [_rounded(best * factor)], None
     if not math.isfinite(losses[best]):
         return [], None
-    if best in (tried[0], tried[-1]):
-        return [], best
-    place = tried.index(best)
-    return [], vertex(tried[place - 1 : place + 2], [losses[rate] for rate in tried[place - 1 : place + 2]])
+    return [], best_rate(tried, [losses[rate] for rate in tried])
 
 
-def vertex(rates: Sequence[float], losses: Sequence[float]) -> float:
+def best_rate(rates: Sequence[float], losses: Sequence[float]) -> float:
+    """The vertex where the best of the ascending rates has neighbours, else the best rate itself."""
+    best = losses.index(min(losses))
+    around = slice(best - 1, best + 2)
+    return rates[best] if best in (0, len(rates) - 1) else _vertex(rates[around], losses[around])
+
+
+def _vertex(rates: Sequence[float], losses: Sequence[float]) -> float:
     """The minimum of the parabola in log rate through three points whose middle one is lowest."""
     if not all(math.isfinite(loss) for loss in losses):
         return rates[1]

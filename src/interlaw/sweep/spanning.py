@@ -9,20 +9,19 @@ from __future__ import annotations
 import functools
 import math
 import os
-import shutil
 import sys
 import tempfile
 import threading
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import distributed, nn
 
 from interlaw.machine import is_alive
 from interlaw.models import build_model
+from interlaw.plain import Json
 from interlaw.runs import Record, TrialSpec, open_run
 from interlaw.sweep.conditions import Conditions
 from interlaw.sweep.trial import run_trial
@@ -36,17 +35,6 @@ class GroupDiedError(Exception):
     """A process of the group died, or raised; the trial can resume from its checkpoint."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Share:
-    """What each process of a group is given."""
-
-    spec: TrialSpec
-    location: str
-    conditions: Conditions
-    patience_seconds: float
-    threads: int
-
-
 def span_trial(
     spec: TrialSpec,
     location: str,
@@ -57,16 +45,9 @@ def span_trial(
     num_cpus: float,
     num_gpus: float,
 ) -> Record | None:
-    """Runs a trial in a group of processes, from within a Ray task.
+    """Runs a trial in a group of processes, one a device, from within a Ray task.
 
-    Args:
-        spec: The trial.
-        location: The run's folder or URL.
-        conditions: How it runs; cuda stands for the GPU that each process is given.
-        patience_seconds: How long to wait for another process that holds the trial.
-        num_devices: Processes.
-        num_cpus: Cores of each, which are its torch threads too.
-        num_gpus: GPUs of each.
+    Each has so many cores, which are its torch threads too, and GPUs; the device cuda stands for those it is given.
 
     Returns:
         The record; None when another driver has the trial.
@@ -74,24 +55,33 @@ def span_trial(
     Raises:
         GroupDiedError: When a process of the group ended before the trial did.
     """
-    from ray.train import TrainingFailedError
+    from ray.train import FailureConfig, RunConfig, ScalingConfig, TrainingFailedError
+    from ray.train.torch import TorchConfig, TorchTrainer
 
-    share = _Share(
-        spec=spec,
-        location=location,
-        conditions=conditions,
-        patience_seconds=patience_seconds,
-        threads=max(1, int(num_cpus)),
-    )
-    notes = tempfile.mkdtemp(prefix=f"interlaw-{spec.key}-")
     resources = {"CPU": num_cpus, **({"GPU": num_gpus} if num_gpus else {})}
     died = ""
-    try:
-        _trainer(share, notes, num_devices=num_devices, resources=resources).fit()
-    except TrainingFailedError as error:
-        died = str(error).strip().splitlines()[-1]
-    finally:
-        shutil.rmtree(notes, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=f"interlaw-{spec.key}-", ignore_cleanup_errors=True) as notes:
+        # a death is for the driver to count, and what a group leaves behind lies in the trial's folder
+        kept = RunConfig(name=Path(notes).name, storage_path=notes, failure_config=FailureConfig(max_failures=0))
+        group = TorchTrainer(
+            _work,
+            train_loop_config={
+                "spec": spec,
+                "location": location,
+                "conditions": conditions,
+                "patience_seconds": patience_seconds,
+                "threads": max(1, int(num_cpus)),
+            },
+            torch_config=TorchConfig(backend="gloo" if conditions.device == "cpu" else "nccl"),
+            scaling_config=ScalingConfig(
+                num_workers=num_devices, use_gpu="GPU" in resources, resources_per_worker=resources
+            ),
+            run_config=kept,
+        )
+        try:
+            group.fit()
+        except TrainingFailedError as error:
+            died = str(error).strip().splitlines()[-1]
     run = open_run(location)
     run.fetch()
     record = run.trial(spec.key).record()
@@ -100,39 +90,19 @@ def span_trial(
     return record
 
 
-def _trainer(share: _Share, notes: str, *, num_devices: int, resources: dict[str, float]) -> Any:
-    """Ray Train's hold on a group of processes, each with these resources; what it notes goes to a folder."""
-    from ray.train import FailureConfig, RunConfig, ScalingConfig
-    from ray.train.torch import TorchConfig, TorchTrainer
-
-    return TorchTrainer(
-        _work,
-        train_loop_config={"share": share},
-        torch_config=TorchConfig(backend="gloo" if share.conditions.device == "cpu" else "nccl"),
-        scaling_config=ScalingConfig(
-            num_workers=num_devices,
-            use_gpu="GPU" in resources,
-            resources_per_worker=resources,
-        ),
-        # a death is for the driver to count, and what a group leaves behind lies in the trial's folder
-        run_config=RunConfig(name=Path(notes).name, storage_path=notes, failure_config=FailureConfig(max_failures=0)),
-    )
-
-
-def _work(config: dict[str, _Share]) -> None:
+def _work(config: Json) -> None:
     """One process of the group, in Ray Train's hands."""
     from ray.train.torch import get_device
 
     end_with_node()
-    share = config["share"]
-    torch.set_num_threads(share.threads)
-    spec, conditions = share.spec, share.conditions
+    torch.set_num_threads(config["threads"])
+    spec, conditions = config["spec"], config["conditions"]
     if conditions.device != "cpu":
         conditions = replace(conditions, device=str(get_device()))
     if distributed.get_rank():
         _follow(spec, conditions.device)
     else:
-        _lead(spec, share.location, conditions=conditions, patience_seconds=share.patience_seconds)
+        _lead(spec, config["location"], conditions=conditions, patience_seconds=config["patience_seconds"])
 
 
 def _lead(spec: TrialSpec, location: str, *, conditions: Conditions, patience_seconds: float) -> None:

@@ -108,11 +108,13 @@ def _document(family: str, corpus: str | None) -> Json:
 
 
 def _section(title: str, kind: type, *, defaults: Mapping[str, Any], given: Mapping[str, Any]) -> str:
-    """One table of the recipe: each key with its comment."""
+    """One table of the recipe: each key below its comment; a key that is not given stands behind a '#'."""
     notes = attribute_notes(kind)
     lines = [f"\n[{title}]"] if title else []
     for name, default in defaults.items():
-        lines += _entry(name, notes.get(name, ""), given=given.get(name, PydanticUndefined), default=default)
+        lines += textwrap.wrap(notes.get(name, ""), COMMENT_WIDTH, initial_indent="# ", subsequent_indent="# ")
+        key, value = (f"{name} =", given[name]) if name in given else (f"# {name} =", default)
+        lines.append(key if value is None or value is PydanticUndefined else f"{key} {_toml(value)}")
     return "\n".join(lines)
 
 
@@ -129,18 +131,7 @@ def _sizes(shape: type[Shape], *, without: Collection[str]) -> Json:
     return {one.name: None if one.default is MISSING else one.default or None for one in chosen}
 
 
-def _entry(name: str, note: str, *, given: Any, default: Any) -> list[str]:
-    """The comment, then the key with its value; a key that is not set stands behind a '#'."""
-    comment = textwrap.wrap(note, COMMENT_WIDTH, initial_indent="# ", subsequent_indent="# ")
-    if given is not PydanticUndefined:
-        return [*comment, f"{name} = {_toml(given)}"]
-    if default is None or default is PydanticUndefined:
-        return [*comment, f"# {name} ="]
-    return [*comment, f"# {name} = {_toml(default)}"]
-
-
 def _toml(value: Any) -> str:
-    """A value as TOML writes it."""
     if isinstance(value, list | tuple):
         return "[" + ", ".join(_toml(item) for item in value) + "]"
     if isinstance(value, float):

@@ -7,6 +7,7 @@ same bits. A trial's record says whether it was stacked.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -55,12 +56,7 @@ Listener = Callable[[Event], None]
 
 
 class TrialGroup(Strict):
-    """Trials that one worker runs.
-
-    Attributes:
-        specs: One trial, or trials that differ in seed and learning rate alone.
-        stacked: Train over stacked weights.
-    """
+    """Trials that one worker runs: one, or several that differ in seed and rate alone, over stacked weights."""
 
     specs: tuple[TrialSpec, ...]
     stacked: bool = False
@@ -77,17 +73,11 @@ class TrialGroup(Strict):
 def group_trials(
     missing: Sequence[TrialSpec], plan: Sequence[TrialSpec], *, conditions: Conditions, num_workers: int = 1
 ) -> list[TrialGroup]:
-    """What is to be run, in groups and in the given order.
+    """What is to be run, in groups and in the given order; cut so that each worker gets one.
 
-    Args:
-        missing: Trials without a record.
-        plan: All trials of the sweep: how a trial trains must not depend on which others have ended.
-        conditions: How trials run.
-        num_workers: Groups are cut so that each worker gets one.
+    The whole plan is asked: how a trial trains must not depend on which others have ended.
     """
-    alike: dict[str, int] = {}
-    for spec in plan:
-        alike[_kind(spec)] = alike.get(_kind(spec), 0) + 1
+    alike = Counter(map(_kind, plan))
     kinds: dict[str, list[TrialSpec]] = {}
     for spec in missing:
         stacks = alike[_kind(spec)] >= FEWEST and _gains(spec, conditions)
@@ -102,15 +92,8 @@ def group_trials(
 
 def _kind(spec: TrialSpec) -> str:
     """What replicas share: everything but stage, measurements, seed and learning rate."""
-    training = spec.training
-    shared = spec.model_copy(
-        update={
-            "stage": "final",
-            "measure": (),
-            "training": training.model_copy(update={"seed": 0, "learning_rate": 1.0}),
-        }
-    )
-    return shared.model_dump_json()
+    training = spec.training.model_copy(update={"seed": 0, "learning_rate": 1.0})
+    return spec.model_copy(update={"stage": "final", "measure": (), "training": training}).model_dump_json()
 
 
 def _gains(spec: TrialSpec, conditions: Conditions) -> bool:
@@ -132,13 +115,6 @@ def run_group(
     listen: Listener,
 ) -> None:
     """Trains, tests and measures a group; each trial as `run_trial` would, resuming from its newest checkpoint.
-
-    Args:
-        group: The trials.
-        run: The run.
-        conditions: How they run.
-        patience_seconds: How long to wait for another process that holds a trial.
-        listen: Hears of each trial's start, progress and end.
 
     Raises:
         StorageError: When a folder cannot be written to; the trials are resumed another time.

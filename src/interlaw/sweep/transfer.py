@@ -14,7 +14,7 @@ from interlaw.models import build_model
 from interlaw.shapes import Shape, make_shape
 from interlaw.sweep.feasible import require_scaled_sizes
 from interlaw.sweep.recipe import Recipe
-from interlaw.sweep.search import vertex
+from interlaw.sweep.search import best_rate
 from interlaw.tasks import Task
 from interlaw.training import Axis, CoordinateCheck, TrainSettings, check_coordinates, scale_initial_weights, train
 
@@ -133,16 +133,26 @@ def rate_curves(
     seeds: Sequence[int] = (0,),
 ) -> Iterator[RateCurve]:
     """The rate curve of each parametrization and size: one short training a rate and seed."""
-    open_task = bench.opener()
+    open_task, tried = bench.opener(), tuple(sorted(rates))
     for parametrization in parametrizations:
         for axis, sizes in _axes(widths, depths):
             for size, shape in zip(sizes, bench.shapes(axis, sizes), strict=True):
                 task, settings = open_task(shape), partial(bench.settings, parametrization, steps=steps)
                 losses = [
-                    [_val_loss(shape, task, settings=settings(rate=rate, seed=seed)) for rate in sorted(rates)]
+                    [_val_loss(shape, task, settings=settings(rate=rate, seed=seed)) for rate in tried]
                     for seed in seeds
                 ]
-                yield _curve(parametrization, axis, size=size, rates=sorted(rates), losses=losses)
+                mean = tuple(sum(column) / len(column) for column in zip(*losses, strict=True))
+                yield RateCurve(
+                    parametrization=parametrization,
+                    axis=axis,
+                    size=size,
+                    rates=tried,
+                    losses=mean,
+                    best_rate=best_rate(tried, mean),
+                    at_edge=mean.index(min(mean)) in (0, len(tried) - 1),
+                    seed_best_rates=tuple(best_rate(tried, row) for row in losses),
+                )
 
 
 def _axes(widths: Sequence[int], depths: Sequence[int]) -> list[tuple[Axis, Sequence[int]]]:
@@ -157,27 +167,3 @@ def _val_loss(shape: Shape, task: Task, *, settings: TrainSettings) -> float:
     scale_initial_weights(model, settings)
     result = train(model, task, settings=settings)
     return result.val_loss if result.status == "done" else math.inf
-
-
-def _curve(parametrization: str, axis: Axis, *, size: int, rates: list[float], losses: list[list[float]]) -> RateCurve:
-    """The curve of the mean over seeds, whose losses are rows."""
-    mean = [sum(column) / len(column) for column in zip(*losses, strict=True)]
-    best_rate, at_edge = _best_rate(rates, mean)
-    return RateCurve(
-        parametrization=parametrization,
-        axis=axis,
-        size=size,
-        rates=tuple(rates),
-        losses=tuple(mean),
-        best_rate=best_rate,
-        at_edge=at_edge,
-        seed_best_rates=tuple(_best_rate(rates, row)[0] for row in losses),
-    )
-
-
-def _best_rate(rates: list[float], losses: list[float]) -> tuple[float, bool]:
-    """The vertex where the best rate has neighbours, else the best rate itself; whether that is an edge."""
-    best = losses.index(min(losses))
-    at_edge = best in (0, len(rates) - 1)
-    around = slice(best - 1, best + 2)
-    return (rates[best] if at_edge else vertex(rates[around], losses[around])), at_edge

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import time
 import traceback
@@ -15,7 +14,7 @@ from safetensors.torch import load
 from torch import distributed, nn
 
 from interlaw.models import build_model
-from interlaw.plain import Json
+from interlaw.plain import Json, plain
 from interlaw.runs import Record, RunFolder, StorageError, TrialFolder, TrialSpec, provenance, storage_faults
 from interlaw.sweep.conditions import Conditions
 from interlaw.sweep.measuring import measured, reason_of
@@ -83,14 +82,7 @@ def run_trial(
 
 @dataclass(frozen=True, kw_only=True)
 class Attempt:
-    """A trial whose folder this process holds.
-
-    Attributes:
-        spec: The trial.
-        folder: Its folder.
-        conditions: How it runs.
-        progress: As in `run_trial`.
-    """
+    """A trial whose folder this process holds."""
 
     spec: TrialSpec
     folder: TrialFolder
@@ -98,12 +90,7 @@ class Attempt:
     progress: Progress | None = None
 
     def finish(self, *, slicing: Slicing | None = None, notes: Mapping[str, Any] | None = None) -> Record:
-        """Does what is left of the trial, and writes its record; see `run_trial`.
-
-        Args:
-            slicing: As in `run_trial`.
-            notes: What else the record is to say of how it came about.
-        """
+        """Does what is left of the trial, and writes its record, with notes on how it came about; see `run_trial`."""
         try:
             with storage_faults(self.folder.path):
                 record = self._run(slicing)
@@ -112,7 +99,14 @@ class Attempt:
         except Exception as error:  # whatever else went wrong in a trial is that trial's result
             if slicing and is_lost_peer(error):
                 raise
-            record = self._failure(error)
+            record = Record(
+                key=self.spec.key,
+                status="failed",
+                shape=self.spec.make_shape().to_dict(),
+                provenance=provenance(self.conditions.device),
+                reason=reason_of(error, advice=MEMORY_ADVICE, where=f" on {self.conditions.device}"),
+                traceback=traceback.format_exc(),
+            )
         if notes:
             record = record.model_copy(update={"provenance": {**record.provenance, **notes}})
         self.folder.write_record(record)
@@ -183,9 +177,9 @@ class Attempt:
             key=self.spec.key,
             status=result.status,
             shape=shape.to_dict(),
-            loss=_number(result.loss),
-            val_loss=_number(result.val_loss),
-            min_val_loss=_number(result.min_val_loss),
+            loss=plain(result.loss),
+            val_loss=plain(result.val_loss),
+            min_val_loss=plain(result.min_val_loss),
             figures=dict(task.figures(result.loss)) if is_done else {},
             units=result.units,
             train_flops=float(result.units) * shape.flops_per_token,
@@ -221,18 +215,6 @@ class Attempt:
 
         return report
 
-    def _failure(self, error: Exception) -> Record:
-        """The record of a trial that raised."""
-        device = self.conditions.device
-        return Record(
-            key=self.spec.key,
-            status="failed",
-            shape=self.spec.make_shape().to_dict(),
-            provenance=provenance(device),
-            reason=reason_of(error, advice=MEMORY_ADVICE, where=f" on {device}"),
-            traceback=traceback.format_exc(),
-        )
-
 
 def record_death(run: RunFolder, spec: TrialSpec, *, reason: str) -> Record | None:
     """Records that a trial kills its workers, unless it ended well after all; gives the record that stands.
@@ -256,8 +238,3 @@ def record_death(run: RunFolder, spec: TrialSpec, *, reason: str) -> Record | No
 def is_lost_peer(error: Exception) -> bool:
     """Whether an error says that another process of the group is gone (gloo raises errors of no kind of their own)."""
     return isinstance(error, distributed.DistError) or (isinstance(error, RuntimeError) and "/gloo/" in str(error))
-
-
-def _number(value: float) -> float | None:
-    """JSON has no NaN: a missing loss is null."""
-    return value if math.isfinite(value) else None

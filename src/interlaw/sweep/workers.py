@@ -46,16 +46,9 @@ def run_in_processes(
 ) -> None:
     """Runs trials in worker processes; a worker that dies is replaced, and its trials resume from their checkpoints.
 
-    A worker takes one group at a time; where several are to be in flight, its share of them all.
-
-    Args:
-        groups: Trials that belong together, started in this order.
-        run: The run's folder.
-        conditions: How each trial runs; memory is shared among the processes.
-        plan: All trials of the sweep.
-        num_workers: Processes. The machine's cores are divided among them; each has at most as many threads as this
-            process (`OMP_NUM_THREADS`). One accelerator is shared by all.
-        listen: Called with each event.
+    A worker takes one group at a time, in this order; where several are to be in flight, its share of them all. The
+    machine's cores are divided among the workers; each has at most as many threads as this process (`OMP_NUM_THREADS`).
+    One accelerator, and the memory, is shared by all.
     """
     in_flight = (conditions.in_flight or 1) > 1
     shares = [groups[first::num_workers] for first in range(num_workers)] if in_flight else [[one] for one in groups]
@@ -129,7 +122,6 @@ class _Pool:
                 worker.process.join()
 
     def _hand_out(self) -> None:
-        """Gives every worker something to do, as long as there is something."""
         while self._waiting and len(self._busy) < self._setting.num_workers:
             worker = self._idle.pop() if self._idle else _Worker(self._setting)
             try:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from interlaw.charted import Charted
 from interlaw.errors import InterlawError
-from interlaw.interaction import CHEAPEST, Interaction, MeasureOptions, measure, options_from
+from interlaw.interaction import CHEAPEST, MeasureOptions, measure, options_from
 from interlaw.subject import Given, Subject
 from interlaw.tracking.undisturbed import undisturbed
 
@@ -118,15 +118,26 @@ class Tracker(Charted):
         self.losses[step] = loss
 
     def _point(self, step: int, view: str, *, may_fail: bool) -> TrackedPoint:
-        """One view's measurement."""
         own = self._given[view]
         how: MeasureOptions = {**self._options, "view": view, "groups": own.groups}
         try:
-            return _point_of(step, measure(self._model, own.inputs, **how))
+            result = measure(self._model, own.inputs, **how)
         except (InterlawError, RuntimeError) as error:  # torch's own errors, such as those of memory, are RuntimeErrors
             if not may_fail:
                 raise
             return TrackedPoint(step=step, view=view, reason=f"{type(error).__name__}: {error}")
+        ratio, excess = result.aofe_ratio, result.excess
+        return TrackedPoint(
+            step=step,
+            view=result.view,
+            interaction=ratio.value,
+            low=ratio.low,
+            high=ratio.high,
+            null=result.null.value,
+            excess=excess.value,
+            excess_low=excess.low,
+            excess_high=excess.high,
+        )
 
     def to_frame(self) -> pd.DataFrame:
         """One row a step and view: interaction, null and excess with their intervals, and the loss where it is known.
@@ -217,19 +228,3 @@ def _default_view(model: nn.Module, inputs: object) -> str:
     if isinstance(first, Tensor) and not first.is_floating_point():
         return CHEAPEST
     return Subject(model=model).default_view
-
-
-def _point_of(step: int, result: Interaction) -> TrackedPoint:
-    """A measurement as a row."""
-    ratio, excess = result.aofe_ratio, result.excess
-    return TrackedPoint(
-        step=step,
-        view=result.view,
-        interaction=ratio.value,
-        low=ratio.low,
-        high=ratio.high,
-        null=result.null.value,
-        excess=excess.value,
-        excess_low=excess.low,
-        excess_high=excess.high,
-    )

@@ -27,16 +27,14 @@ def undisturbed(model: nn.Module) -> Iterator[None]:
         (True, True)
     """
     modes = [(module, module.training) for module in model.modules()]
-    of_python, of_numpy, of_cpu = random.getstate(), np.random.get_state(), torch.get_rng_state()
-    of_cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else None  # type: ignore[no-untyped-call]
+    of_python, of_numpy = random.getstate(), np.random.get_state()
+    devices = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else ()  # type: ignore[no-untyped-call]
     model.eval()
     try:
-        yield
+        with torch.random.fork_rng(devices):
+            yield
     finally:
         for module, training in modes:
             module.training = training
         random.setstate(of_python)
         np.random.set_state(of_numpy)
-        torch.set_rng_state(of_cpu)
-        if of_cuda is not None:
-            torch.cuda.set_rng_state_all(of_cuda)

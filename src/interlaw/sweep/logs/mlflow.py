@@ -15,9 +15,6 @@ MOST_A_BATCH = 1000  # of MLflow's interface
 class MlflowLog:
     """Writes runs to MLFLOW_TRACKING_URI, or to the SQLite file FOLDER/mlflow.db.
 
-    Args:
-        folder: Where the file goes.
-
     Raises:
         MissingExtraError: Without the package.
     """

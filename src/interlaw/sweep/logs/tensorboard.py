@@ -12,9 +12,6 @@ from interlaw.sweep.logs.trial_log import TrialLog
 class TensorBoardLog:
     """Writes event files; look at them with `tensorboard --logdir FOLDER`.
 
-    Args:
-        folder: Where the trials' folders go.
-
     Raises:
         MissingExtraError: Without the package.
     """

@@ -15,9 +15,6 @@ class WandbLog:
 
     WANDB_MODE, WANDB_PROJECT, WANDB_ENTITY and the user's login mean what they mean to wandb.
 
-    Args:
-        folder: Where offline runs go.
-
     Raises:
         MissingExtraError: Without the package.
     """
