@@ -247,6 +247,16 @@ def test_status_sees_who_is_running(path: Path, short_lease: None) -> None:
     assert run_status(run).running == 0
 
 
+@pytest.mark.parametrize("content", [b"half wri", b"[1, 2]"])
+def test_a_damaged_lease_is_nobodys(path: Path, content: bytes) -> None:
+    recipe, text = read_recipe(path)
+    run, trials = prepare_run(recipe, text, out=URL, folder=path.parent)
+    Storage(URL).write({f"trials/{trials[0].key}/lease-000001.json": content})
+    run.fetch()
+    assert run_status(run).pending == 2
+    assert sweep(path, URL).records().keys() == {trial.key for trial in trials}
+
+
 def test_commands_read_a_url(finished_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     files = {path.relative_to(finished_run).as_posix(): path for path in finished_run.rglob("*") if path.is_file()}
     Storage(URL).write({name: path.read_bytes() for name, path in files.items()})

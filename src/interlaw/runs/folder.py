@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, StrictFloat, StrictInt, TypeAdapter
 
@@ -201,16 +201,12 @@ class RunFolder:
     """A sweep's folder, DIR."""
 
     path: Path
+    look_seconds: ClassVar[float] = 0.0  # how often it is worth asking how far the trials are
 
     @property
     def location(self) -> str:
         """The run's place: the folder, or the URL whose working copy it is."""
         return str(self.path)
-
-    @property
-    def look_seconds(self) -> float:
-        """How often it is worth asking how far the trials are."""
-        return 0.0
 
     @property
     def recipe(self) -> Path:

@@ -162,11 +162,10 @@ def newest_lease(storage: Storage) -> tuple[str, float]:
 
 def read_lease(content: bytes) -> Json:
     """What the holder wrote last; empty when it cannot be read."""
-    try:
-        values: Json = json.loads(content)
-    except ValueError:
-        return {}
-    return values
+    with contextlib.suppress(ValueError, RecursionError):
+        values = json.loads(content)
+        return values if isinstance(values, dict) else {}
+    return {}
 
 
 def lease_number(name: str) -> int:

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 from urllib.parse import unquote, urlsplit
 
 from interlaw.errors import InterlawError
@@ -60,7 +61,7 @@ class StoredTrial(TrialFolder):
     def is_running(self) -> bool:
         """Whether somebody's lease held at the last fetch."""
         values = self.progress()
-        return bool(values) and values["until"] > values["seen"]
+        return bool(values.get("until", 0.0) > values.get("seen", 0.0))
 
     @contextmanager
     def lock(self, *, patience_seconds: float = 0.0) -> Iterator[bool]:
@@ -109,16 +110,12 @@ class StoredRun(RunFolder):
     """A run's working copy and its place in the storage."""
 
     storage: Storage
+    look_seconds: ClassVar[float] = BEAT_SECONDS
 
     @property
     def location(self) -> str:
         """The URL."""
         return self.storage.url
-
-    @property
-    def look_seconds(self) -> float:
-        """How often it is worth asking how far the trials are."""
-        return BEAT_SECONDS
 
     def trial(self, key: str) -> TrialFolder:
         """The working copy of a trial."""

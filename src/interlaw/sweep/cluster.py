@@ -66,12 +66,9 @@ def parse_resources(text: str, *, address: str | None = None, num_devices: int =
 
 @contextlib.contextmanager
 def open_cluster(ray: Any, address: str | None) -> Iterator[None]:
-    """Joins a cluster, or starts a local one; leaves an already connected driver connected.
+    """Joins a cluster, or starts one where the address is `local`; leaves an already connected driver connected.
 
-    Args:
-        ray: The module.
-        address: Which to join; `local` starts one. When None: that of `RAY_ADDRESS`, a running one on this machine,
-            or else one that is started.
+    Without an address: that of `RAY_ADDRESS`, a running one on this machine, or else one that is started.
 
     Raises:
         InterlawError: When there is no cluster at the address.

@@ -28,16 +28,13 @@ def require_treatable(trials: Sequence[TrialSpec], *, sizes: Mapping[str, object
     Whether they do depends on the architecture alone, so that one shape of each treatment is made, on the meta device.
     The sizes are the recipe's part `shape`.
     """
-    seen: set[str] = set()
-    for trial in trials:
-        if trial.training.parametrization == "standard" or trial.treatment in seen:
-            continue
-        seen.add(trial.treatment)
-        require_scaled_sizes(sizes, treatment=trial.treatment)
+    scaled = {trial.treatment: trial for trial in reversed(trials) if trial.training.parametrization != "standard"}
+    for treatment, trial in scaled.items():
+        require_scaled_sizes(sizes, treatment=treatment)
         try:
             parameter_factors(build_model(trial.make_shape(), device="meta"), trial.training)
         except InterlawError as error:
-            raise InterlawError(f"treatment {trial.treatment} with {trial.family}: {error}") from error
+            raise InterlawError(f"treatment {treatment} with {trial.family}: {error}") from error
 
 
 def require_scaled_sizes(sizes: Mapping[str, object], *, treatment: str) -> None:

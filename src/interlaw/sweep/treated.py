@@ -71,20 +71,17 @@ def read_treated(runs: Sequence[str | Path]) -> TreatedRuns:
 
 def _name(spec: TrialSpec) -> ShapeName:
     """What makes two trials of different treatments the same shape."""
-    sizes = {name: value for name, value in sorted(spec.shape.items()) if name not in ("depth", "width")}
-    rest = ", ".join(f"{name} {value}" for name, value in sizes.items())
+    rest = ", ".join(f"{name} {value}" for name, value in sorted(spec.shape.items()) if name not in ("depth", "width"))
     return spec.budget.amount, f"{spec.shape['depth']}x{spec.shape['width']} ({rest})"
 
 
 def _facts(spec: TrialSpec) -> Facts:
     """What must not differ between treatments; a text is known by its digest, wherever it lies."""
-    training = {name: value for name, value in spec.training.model_dump().items() if name not in _DECIDED}
-    task = spec.task.model_dump(exclude={"corpus"})
     return {
         "family": spec.family,
         "budget.kind": spec.budget.kind,
-        **{f"task.{name}": value for name, value in task.items()},
-        **{f"training.{name}": value for name, value in training.items()},
+        **{f"task.{name}": value for name, value in spec.task.model_dump(exclude={"corpus"}).items()},
+        **{f"training.{name}": value for name, value in spec.training.model_dump(exclude=_DECIDED).items()},
     }
 
 

@@ -7,11 +7,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.recipes import write_recipe
 from tests.report.synthetic import write_run
 
 from interlaw.errors import InterlawError, MissingExtraError
-from interlaw.runs import RunFolder
-from interlaw.sweep import Event, Logbook, require_loggers
+from interlaw.runs import Record, RunFolder
+from interlaw.sweep import Event, Logbook, parse_recipe, prepare_run, require_loggers
 from interlaw.sweep.logs import LOGGERS, TrialLog, trial_log
 
 STATUS = {(50_000, 3, 0): "diverged", (50_000, 4, 0): "pending"}
@@ -78,6 +79,18 @@ def test_settings_are_what_was_chosen_and_figures_what_was_found(run: RunFolder)
     assert "loss" not in diverged.figures
     pending = next(trial for trial in run.trials() if trial.record() is None)
     assert trial_log(run, pending) is None
+
+
+def test_what_was_added_to_the_loss_is_a_setting(tmp_path: Path) -> None:
+    recipe = write_recipe(tmp_path, top={"depths": [1], "seeds": [0]})
+    text = recipe.read_text() + '[intervention]\non = "trace"\nstrength = 0.5\n'
+    planned, (trial,) = prepare_run(parse_recipe(text, source="r"), text, out=tmp_path / "run", folder=tmp_path)
+    folder = planned.trial(trial.key)
+    folder.write_record(Record(key=trial.key, status="failed", shape=trial.make_shape().to_dict()))
+    found = trial_log(planned, folder)
+    assert found is not None
+    assert {"intervention": "trace", "strength": 0.5}.items() <= found.settings.items()
+    assert "strength" not in found.figures
 
 
 def test_unknown_and_missing_trackers(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,6 +26,8 @@ SETTINGS = (
     "treatment",
     "stage",
     "learning_rate",
+    "intervention",
+    "strength",
     "seed",
 )
 
