@@ -9,7 +9,9 @@ import pandas as pd
 import pytest
 
 from interlaw.cli import run
+from interlaw.laws import fit_law
 from interlaw.published import find_sweep
+from interlaw.recommendation import measured_optima
 
 
 def test_the_packaged_sweeps_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
@@ -33,6 +35,24 @@ def test_a_packaged_sweep_is_fitted_and_a_grid_without_budgets_as_a_surface(caps
     assert "optimum" in {one["status"] for one in surface}
     assert run(["fit", "public:mlfoundations-grid", "--resamples", "100"]) == 0
     assert "shapes near 162M: R* 0.03" in capsys.readouterr().out
+
+
+def test_a_sweep_with_a_window_of_its_own_is_fitted_with_it_everywhere(capsys: pytest.CaptureFixture[str]) -> None:
+    name = "own-hundredfold-2-draw-1"
+    fit = ["fit", f"public:{name}", "--resamples", "100", "--json"]
+    answers = []
+    for options in ([], ["--window", "0.35"], ["--window", "0.1"]):
+        assert run([*fit, *options]) == 0
+        said = capsys.readouterr()
+        answers.append(json.loads(said.out)["budgets"])
+        told = f"note: public:{name} is fitted with --window 0.35, which its design fixed; --window 0.1 is that of other"
+        assert (told in said.err) == (not options)
+    assert answers[0] == answers[1] != answers[2]
+    pooled = [one.status for one in measured_optima() if one.sweep == name]
+    assert [budget["r_star"]["status"] for budget in answers[0]] == pooled
+    assert fit_law(find_sweep(name).table(), num_bootstrap=100, num_permutations=100).budgets[0].r_star.value == (
+        answers[0][0]["r_star"]["value"]
+    )
 
 
 def test_runs_that_did_not_end_well_count_in_no_surface(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

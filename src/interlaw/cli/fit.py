@@ -13,7 +13,7 @@ from interlaw.cli.compare_treatments import show_claims
 from interlaw.cli.completion import among
 from interlaw.cli.loading import busy
 from interlaw.cli.options import Confidence, Resamples
-from interlaw.cli.output import AsJson, make_console, print_json, shown, write_json
+from interlaw.cli.output import AsJson, make_console, print_json, shown, tell, write_json
 from interlaw.cli.public import list_sweeps, show_surfaces, surfaces
 from interlaw.errors import InterlawError
 from interlaw.size import counted, format_range, format_ratio, format_share, format_size
@@ -33,8 +33,12 @@ def fit(
     delta: Annotated[float, typer.Option(help="Tolerance of the loss interval, relative.")] = laws.Settings.delta,
     confidence: Confidence = laws.Settings.confidence,
     window: Annotated[
-        float, typer.Option(help="The curve uses shapes whose loss is within this fraction of the best.")
-    ] = laws.Settings.window,
+        float | None,
+        typer.Option(
+            help="The curve uses shapes whose loss is within this fraction of the best. When not given: "
+            f"{laws.Settings.window:g}, or what the design of a packaged sweep fixed."
+        ),
+    ] = None,
     budget_tolerance: Annotated[
         float | None,
         typer.Option(help="Sizes this close (relative) share a budget, if the table has none. Default: by the widths."),
@@ -89,15 +93,19 @@ def fit(
         _require_alone(sources, named)
         list_sweeps(as_json=as_json)
         return
-    if len(sources) > 1 or split:
+    several = len(sources) > 1 or bool(split)
+    if several:
         _require_several(sources, split=split or [], out=out)
-        tables = {name: read_source(name, view=view, columns=column or []) for name in sources}
+    tables = {name: read_source(name, view=view, columns=column or []) for name in sources}
+    if window is None:
+        tell_windows(tables)
+    if several:
         with busy("fitting each table"):
             parts = laws.fit_each(tables, split=split or [], **reading, **settings)
             claims = laws.judge_together(parts, num_permutations=resamples, seed=seed)
         show_together(parts, claims, split=split or [], as_json=as_json)
         return
-    table = read_source(sources[0], view=view, columns=column or [])
+    (table,) = tables.values()
     with busy("fitting the law"):
         law = laws.fit_law(table, **reading, **settings)
     write_json(law.to_dict(), out)
@@ -202,6 +210,14 @@ def read_source(source: str | Path, *, view: str | None, columns: list[str]) -> 
             make_console().print(f"note: the table was read as {table.attrs['read_as']}")
     table = rename_columns(table, columns)
     return table if view is None else runs.view_table(table, view=view)
+
+
+def tell_windows(tables: Mapping[str, pd.DataFrame]) -> None:
+    """Says which tables are fitted with a window of their own."""
+    for name, table in tables.items():
+        if "window" in table.attrs:
+            usual = f"--window {laws.Settings.window:g} is that of other tables"
+            tell(f"note: {name} is fitted with --window {table.attrs['window']:g}, which its design fixed; {usual}")
 
 
 def rename_columns(table: pd.DataFrame, columns: list[str]) -> pd.DataFrame:

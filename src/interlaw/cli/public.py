@@ -26,7 +26,7 @@ def list_sweeps(*, as_json: bool) -> None:
         for each in (sweep, *others):
             console.print(each.name, style="bold")
         licence = f"{sweep.source} (licence: {sweep.licence})"
-        window = [] if sweep.window is None else [f"designed with --window {sweep.window:g}"]
+        window = [] if sweep.window is None else [f"fitted with --window {sweep.window:g}, which its design fixed"]
         console.say(sweep.title, f"counts: {sweep.counts}", *window, licence, indent=2)
     tell(f"fit one: {next_command('fit', 'public:NAME')}")
 

@@ -37,7 +37,7 @@ def fit_law(
     *,
     delta: float = Settings.delta,
     confidence: float = Settings.confidence,
-    window: float = Settings.window,
+    window: float | None = None,
     treatment: str | None = None,
     seed: int = 0,
     num_bootstrap: int = Settings.num_bootstrap,
@@ -62,7 +62,8 @@ def fit_law(
             else `loss`, else the first is taken, unless `runs.view_table` chose one.
         delta: Relative tolerance of the loss interval.
         confidence: Level of every interval.
-        window: The curve uses the shapes whose loss is within this fraction of the best (at least six shapes).
+        window: The curve uses the shapes whose loss is within this fraction of the best (at least six shapes); the
+            table's `attrs["window"]` when not given, as a packaged sweep has it, else `Settings.window`.
         treatment: Learning-rate treatment to keep, when the table holds several.
         seed: Seed of bootstrap and permutations; the same table and seed give the same fit.
         num_bootstrap: Bootstrap draws.
@@ -96,7 +97,7 @@ def fit_law(
     settings = Settings(
         delta=delta,
         confidence=confidence,
-        window=window,
+        window=getattr(table, "attrs", {}).get("window", Settings.window) if window is None else window,
         num_bootstrap=num_bootstrap,
         num_permutations=num_permutations,
         given=given,

@@ -52,7 +52,7 @@ class Sweep:
     file: str | None = None
 
     def table(self) -> pd.DataFrame:
-        """The rows, those of `treatment` or `part` where one is set."""
+        """The rows, those of `treatment` or `part` where one is set; `attrs["window"]` is the window, where one is."""
         import pandas as pd
 
         stem = self.name.removesuffix(f"-{self.part}")
@@ -62,7 +62,11 @@ class Sweep:
         for column, wanted in (("treatment", self.treatment), ("part", self.part)):
             if wanted is not None:
                 rows = rows[rows[column].astype(str) == wanted].reset_index(drop=True)
-        return rows if self.part is None else rows.drop(columns="part")
+        if self.part is not None:
+            rows = rows.drop(columns="part")
+        if self.window is not None:
+            rows.attrs["window"] = self.window  # which `fit_law` reads
+        return rows
 
 
 def _declared() -> Iterator[Sweep]:

@@ -147,9 +147,8 @@ def _fit(sweep: Sweep, *, num_bootstrap: int) -> Iterator[Optimum]:
         for place in surface_optima(columns, num_bootstrap=num_bootstrap):
             yield _by_surface(place, sweep=sweep)
         return
-    window = Settings.window if sweep.window is None else sweep.window
     # the fewest permutations that are allowed: no claim is read here
-    law = fit_law(columns, window=window, num_bootstrap=num_bootstrap, num_permutations=100)
+    law = fit_law(columns, window=sweep.window, num_bootstrap=num_bootstrap, num_permutations=100)
     sizes = [budget.params_mean for budget in law.budgets]
     surface = surface_optima(columns, sizes=sizes, num_bootstrap=num_bootstrap)
     each = optima_of_fit(law, sweep=sweep.name, dataset=sweep.dataset)
