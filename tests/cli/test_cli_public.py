@@ -45,13 +45,16 @@ def test_a_sweep_with_a_window_of_its_own_is_fitted_with_it_everywhere(capsys: p
         assert run([*fit, *options]) == 0
         said = capsys.readouterr()
         answers.append(json.loads(said.out)["budgets"])
-        told = f"note: public:{name} is fitted with --window 0.35, which its design fixed; --window 0.1 is that of other"
+        told = (
+            f"note: public:{name} is fitted with --window 0.35, which its design fixed; --window 0.1 is that of other"
+        )
         assert (told in said.err) == (not options)
     assert answers[0] == answers[1] != answers[2]
     pooled = [one.status for one in measured_optima() if one.sweep == name]
     assert [budget["r_star"]["status"] for budget in answers[0]] == pooled
-    assert fit_law(find_sweep(name).table(), num_bootstrap=100, num_permutations=100).budgets[0].r_star.value == (
-        answers[0][0]["r_star"]["value"]
+    assert (
+        fit_law(find_sweep(name).table(), num_bootstrap=100, num_permutations=100).budgets[0].r_star.value
+        == (answers[0][0]["r_star"]["value"])
     )
 
 

@@ -234,8 +234,8 @@ def test_json_has_the_promised_keys() -> None:
         ({"interval": (0.3, 0.1)}, "an interval 0 < low < high"),
         ({"family": "cnn"}, "expected a family of gpt"),
         ({"delta": 0.0}, "expected delta= above 0 and at most 1, found 0.0"),
-        ({"tokens": "20B", "tokens_per_param": 20.0}, "tokens or tokens_per_param, found both"),
-        ({"tokens": "20B", "flops": 1e20, "params": None}, "tokens or flops, found both"),
+        ({"tokens": "20B", "tokens_per_param": 20.0}, "tokens= or tokens_per_param=, found both"),
+        ({"tokens": "20B", "flops": 1e20, "params": None}, "tokens= or flops=, found both"),
         ({"parallel": 64}, "of these dimensions spends over 64 devices"),
         (
             {"params": "100k"},

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from html import unescape
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -17,11 +18,12 @@ import typer
 from tests.report.specifications import layers, rows_of
 from typer.testing import CliRunner
 
+from interlaw.cli import run
 from interlaw.cli.explore import explore
 from interlaw.errors import InterlawError
 from interlaw.recommendation import Recommendation, Say, recommend, require_timing, timed, timing
 from interlaw.report import ExplorerServer, write_explorer
-from interlaw.report.explorer import ON_THE_PAGE, Measuring, candidates_table, laws_table, reply_with
+from interlaw.report.explorer import ON_THE_PAGE, Measuring, candidates_table, laws_table, reply_to, reply_with
 
 ASKED: dict[str, Any] = {
     "params": "1M",
@@ -225,10 +227,44 @@ def test_columns_of_loss_say_what_they_are() -> None:
 
 
 def test_notes_say_what_to_do_on_the_page() -> None:
-    results = [recommend(params="350M"), recommend(params="350M", tokens="1M"), recommend(params="7B")]
+    results = [
+        *(recommend(params="350M"), recommend(params="350M", tokens="1M"), recommend(params="7B")),
+        recommend(params="20M", multiple_of=512),
+    ]
     notes = [note for result in results for note in result.warnings]
-    pages = [reply_with(result)["html"] for result in results]
+    pages = [unescape(reply_with(result)["html"]) for result in results]
     for option, words in ON_THE_PAGE.items():
         assert any(option in note for note in notes), option
         assert any(words in page for page in pages), words
         assert not any(option in page.replace(words, "") for page in pages), option
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (
+            {"params": "1k"},
+            "lower 'Vocabulary', 'Splits over devices', 'Head width' or 'Widths are multiples of' (fields",
+        ),
+        (
+            {"params": ""},
+            "exactly one budget ('Parameters' or 'training FLOPs'), found none; give one (fields of the page)",
+        ),
+        ({"flops": "1e20", "tokens": "1B"}, "expected 'Training tokens' or 'training FLOPs', found both"),
+        ({"head_dim": "0"}, "expected 'Head width' to be at least 1, found 0"),
+        ({"num_candidates": "0"}, "expected 'Shapes to list' above 0, found 0"),
+        ({"family": "tokens="}, "found 'tokens='; choose one"),
+    ],
+)
+def test_a_refusal_names_fields_of_the_page(asked: dict[str, str], said: str) -> None:
+    assert said in reply_to({"params": "350M", **asked})["error"]
+
+
+def test_the_command_refuses_with_what_its_user_can_change(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("transformers")
+    for options, said in (
+        (["--params", "1k"], "raise the budget, or lower 'Vocabulary', 'Splits over devices', "),
+        (["--family", "hf:mixtral"], "choose its dense relative (hf:qwen3 for hf:qwen3_moe, say) with a budget of"),
+    ):
+        assert run(["explore", "--out", str(tmp_path / "page.html"), *options]) == 2
+        assert said in capsys.readouterr().err

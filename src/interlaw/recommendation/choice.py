@@ -70,8 +70,8 @@ def choose_shapes(
         raise InterlawError(
             f"expected a budget that some {dimensions.family} of these dimensions spends{devices}, "
             f"found {format_size(budget.amount)} {budget.kind} with a "
-            f"vocabulary of {dimensions.vocab_size:,}; raise the budget, or lower vocab_size, parallel=, head_dim or "
-            f"multiple_of"
+            f"vocabulary of {dimensions.vocab_size:,}; raise the budget, or lower vocab_size=, parallel=, head_dim= or "
+            f"multiple_of="
         )
     near.sort(key=lambda shape: _miss(shape, budget, interval=interval, tolerance=tolerance))
     sentence = (

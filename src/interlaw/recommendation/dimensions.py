@@ -186,7 +186,7 @@ def family_facts(family: str) -> FamilyFacts:
     if usual.num_experts > 1:
         raise InterlawError(
             f"expected a dense family, found {family} with {usual.num_experts} experts; choose its dense relative "
-            "(hf:qwen3 for hf:qwen3_moe, say) and give --params the parameters that are active per token"
+            "(hf:qwen3 for hf:qwen3_moe, say) with a budget of the parameters that are active per token"
         )
     return FamilyFacts(
         grouped="num_kv_heads" in own and usual.grouped,

@@ -292,7 +292,7 @@ def _budget(
     """The budget, and the training tokens of a shape."""
     if tokens is not None and (flops is not None or tokens_per_param is not None):
         other = "flops" if flops is not None else "tokens_per_param"
-        raise InterlawError(f"expected tokens or {other}, found both; give one of them")
+        raise InterlawError(f"expected tokens= or {other}=, found both; give one of them")
     per_param = CHINCHILLA_TOKENS_PER_PARAM if tokens_per_param is None else tokens_per_param
     _require_number("tokens_per_param", per_param, most=math.inf, hint="20 is usual")
     if (params is None) == (flops is None):

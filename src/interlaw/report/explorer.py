@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import traceback
 from collections.abc import Mapping
@@ -32,11 +33,14 @@ TIMES = {
     "prefill_ms_per_token": "Read (ms/token)",
     "decode_ms_per_token": "Decode (ms/token)",
 }
-# what notes say of options of `recommend`, in words of the page
+# what notes say of options of `recommend` that are no fields, in words of the page
 ON_THE_PAGE = {
     "(--law)": "(fit it with interlaw fit RUN --out FIT.json, then open this page by interlaw explore --law FIT.json)",
     "write --tokens 20B": "write 20B as training tokens",
     "--tied saves it": "interlaw recommend --tied saves it",
+    "a smaller --multiple-of or --head-dim, or a larger --tolerance": (
+        "a smaller number as 'Widths are multiples of' or 'Head width', or a larger --tolerance of interlaw recommend"
+    ),
 }
 
 
@@ -74,6 +78,7 @@ class Question(BaseModel):
 
 
 FIELDS = Question.model_fields
+ARGUMENT = re.compile(rf"(?<!')\b({'|'.join(FIELDS)})=")  # of `recommend`, as its messages name it
 
 
 def write_explorer(
@@ -118,9 +123,14 @@ def recommended(asked: Mapping[str, str], *, fit: laws.LawFit | None = None) -> 
     """What `recommend` says of the values of the form's fields.
 
     Raises:
-        InterlawError: What `recommend` refuses, or a text that is no number where one is meant.
+        InterlawError: What `recommend` refuses, in words of the page, or a text that is no number where one is meant.
     """
-    return recommendation.recommend(**read_question(asked).model_dump(exclude_none=True), fit=fit)
+    question = read_question(asked).model_dump(exclude_none=True)
+    try:
+        return recommendation.recommend(**question, fit=fit)
+    except InterlawError as error:
+        words, number = ARGUMENT.subn(lambda name: f"'{str(FIELDS[name[1]].title).removeprefix('or ')}'", str(error))
+        raise InterlawError(f"{words} (fields of the page)" if number else words) from error
 
 
 def read_question(asked: Mapping[str, str]) -> Question:
