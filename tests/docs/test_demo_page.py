@@ -48,9 +48,11 @@ def differences(made: list[str], kept: list[str]) -> list[tuple[str | None, str 
 def test_the_packaged_page_is_up_to_date(script: ModuleType) -> None:
     remedy = f"run `python {SCRIPT.relative_to(ROOT)}`"
     made, kept = script.packaged(), resources.files("interlaw.report").joinpath("demo.html").read_text("utf-8")
-    assert not differences(DATA.sub("", made).splitlines(), DATA.sub("", kept).splitlines()), remedy
+    changed = differences(DATA.sub("", made).splitlines(), DATA.sub("", kept).splitlines())
+    assert changed == [], remedy
     drawn, drawn_before = (DATA.findall(each)[0] for each in (made, kept))
-    assert not differences(NUMBER.split(drawn), NUMBER.split(drawn_before)), remedy
+    changed = differences(NUMBER.split(drawn), NUMBER.split(drawn_before))
+    assert changed == [], remedy
     numbers, before = (np.array(NUMBER.findall(each), dtype=float) for each in (drawn, drawn_before))
     np.testing.assert_allclose(numbers, before, rtol=TOLERANCE, atol=1e-9, err_msg=remedy)
 
