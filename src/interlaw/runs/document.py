@@ -14,15 +14,10 @@ SCHEMA_VERSION = 1  # rises when older documents can no longer be read
 
 
 class Document(BaseModel):
-    """A file of a run, which anyone may have written.
+    """A file of a run, which anyone may have written."""
 
-    Attributes:
-        what: What it should be, for the message about another one.
-        remedy: What to do about a damaged one.
-    """
-
-    what: ClassVar[str]
-    remedy: ClassVar[str]
+    what: ClassVar[str]  # what it should be, for the message about another one
+    remedy: ClassVar[str]  # what to do about a damaged one
 
     @classmethod
     def read(cls, text: str, *, source: str) -> Self:

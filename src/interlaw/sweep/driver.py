@@ -146,6 +146,7 @@ def run_trials(
         InterlawError: When a number is out of range, or the executor does not do what is asked for.
     """
     how = replace(conditions or Conditions(), **changes)
+    ray = ray or RayOptions()
     require_supported(how, executor=executor, num_workers=num_workers, ray=ray)
     if executor != "local" and run.location.startswith("memory://"):
         raise InterlawError(
@@ -162,5 +163,4 @@ def run_trials(
         groups = group_trials(missing, trials, conditions=how, num_workers=num_workers)
         run_in_processes(groups, run, conditions=how, plan=trials, num_workers=num_workers, listen=listen)
     else:
-        options = ray or RayOptions()
-        run_on_ray(missing, run, conditions=how, plan=trials, num_workers=num_workers, options=options, listen=listen)
+        run_on_ray(missing, run, conditions=how, plan=trials, num_workers=num_workers, options=ray, listen=listen)

@@ -126,11 +126,9 @@ def _trial(
     rate: float,
     stage: Literal["search", "final"],
 ) -> TrialSpec:
-    """One trial."""
     task = plan.spec(shape)
     part = recipe.training
     steps = num_steps(recipe, amount=amount, shape=shape, units_per_sample=task.units_per_sample)
-    trained = steps * part.batch_size
     training = part.settings(
         steps=steps,
         learning_rate=rate,
@@ -149,5 +147,5 @@ def _trial(
         stage=stage,
         training=training,
         # a trial that tries a rate counts only for choosing it
-        measure=() if stage == "search" else recipe.measure.specs(trained_samples=trained),
+        measure=() if stage == "search" else recipe.measure.specs(trained_samples=steps * part.batch_size),
     )

@@ -139,15 +139,7 @@ def _spanning(
     """The task of a trial on several devices: the same, in a group of processes."""
     end_with_node()
     (spec,) = group.specs
-    record = span_trial(
-        spec,
-        location,
-        conditions=conditions,
-        patience_seconds=patience_seconds,
-        num_devices=options.num_devices,
-        num_cpus=options.num_cpus / options.num_devices,
-        num_gpus=options.num_gpus / options.num_devices,
-    )
+    record = span_trial(spec, location, options=options, conditions=conditions, patience_seconds=patience_seconds)
     return {spec.key: record}
 
 

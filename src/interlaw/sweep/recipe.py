@@ -148,12 +148,9 @@ class TrainingPart(Optimization):
         return self
 
     def settings(self, *, steps: int, learning_rate: float, **others: Any) -> TrainSettings:
-        """The settings of a training of that length.
+        """The settings of a training of that length and peak rate.
 
-        Args:
-            steps: Optimizer steps.
-            learning_rate: The peak rate.
-            **others: Settings that replace the recipe's, and those that a treatment decides, such as the base shape.
+        Others replace the recipe's, or are what a treatment decides, such as the base shape.
         """
         validation, test = judged_samples(self.evaluations, trained_samples=steps * self.batch_size)
         warmup = round(self.warmup_fraction * steps) if self.warmup_steps is None else min(self.warmup_steps, steps)
@@ -298,7 +295,6 @@ def read_recipe(path: str | Path) -> tuple[Recipe, str]:
 
 
 MOST_PROBLEMS = 8  # in one message: more do not help, and the message stays one line that can be read
-
 SHOWN = 60  # characters of a value: half a line of a terminal
 
 

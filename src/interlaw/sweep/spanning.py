@@ -23,6 +23,7 @@ from interlaw.machine import is_alive
 from interlaw.models import build_model
 from interlaw.plain import Json
 from interlaw.runs import Record, TrialSpec, open_run
+from interlaw.sweep.cluster import RayOptions
 from interlaw.sweep.conditions import Conditions
 from interlaw.sweep.trial import run_trial
 from interlaw.tasks import Task
@@ -39,15 +40,13 @@ def span_trial(
     spec: TrialSpec,
     location: str,
     *,
+    options: RayOptions,
     conditions: Conditions,
     patience_seconds: float,
-    num_devices: int,
-    num_cpus: float,
-    num_gpus: float,
 ) -> Record | None:
     """Runs a trial in a group of processes, one a device, from within a Ray task.
 
-    Each has so many cores, which are its torch threads too, and GPUs; the device cuda stands for those it is given.
+    Each has an equal part of the cores, which are its torch threads too, and GPUs, which cuda stands for.
 
     Returns:
         The record; None when another driver has the trial.
@@ -58,7 +57,8 @@ def span_trial(
     from ray.train import FailureConfig, RunConfig, ScalingConfig, TrainingFailedError
     from ray.train.torch import TorchConfig, TorchTrainer
 
-    resources = {"CPU": num_cpus, **({"GPU": num_gpus} if num_gpus else {})}
+    cpus, gpus = options.num_cpus / options.num_devices, options.num_gpus / options.num_devices
+    resources = {"CPU": cpus, **({"GPU": gpus} if gpus else {})}
     died = ""
     with tempfile.TemporaryDirectory(prefix=f"interlaw-{spec.key}-", ignore_cleanup_errors=True) as notes:
         # a death is for the driver to count, and what a group leaves behind lies in the trial's folder
@@ -70,11 +70,11 @@ def span_trial(
                 "location": location,
                 "conditions": conditions,
                 "patience_seconds": patience_seconds,
-                "threads": max(1, int(num_cpus)),
+                "threads": max(1, int(cpus)),
             },
             torch_config=TorchConfig(backend="gloo" if conditions.device == "cpu" else "nccl"),
             scaling_config=ScalingConfig(
-                num_workers=num_devices, use_gpu="GPU" in resources, resources_per_worker=resources
+                num_workers=options.num_devices, use_gpu="GPU" in resources, resources_per_worker=resources
             ),
             run_config=kept,
         )

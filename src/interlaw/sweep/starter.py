@@ -46,7 +46,7 @@ def starter_recipe(*, family: str = "gpt", corpus: str | None = None) -> str:
     """
     shape = require_family(family)
     network_of(shape)  # refuses a family that has none
-    document = _document(family, corpus)
+    document = _document(shape, family=family, corpus=corpus)
     task = TASKS[document["task"]["kind"]].part
     parts: dict[str, type[BaseModel]] = {
         "budget": BudgetPart,
@@ -58,10 +58,7 @@ def starter_recipe(*, family: str = "gpt", corpus: str | None = None) -> str:
         "# A sweep of equal-budget shapes. Keys behind '#' show their defaults or an optional choice.",
         _section("", Recipe, defaults=_defaults(Recipe, without={"shape", *parts}), given=document),
         _section(
-            "shape",
-            shape,
-            defaults=_sizes(shape, without={"depth", "width", *task.decides}),
-            given=document.get("shape", {}),
+            "shape", shape, defaults=_sizes(shape, without={"depth", "width", *task.decides}), given=document["shape"]
         ),
         *(_section(title, part, defaults=_defaults(part), given=document[title]) for title, part in parts.items()),
     ]
@@ -89,9 +86,9 @@ def packaged_recipe(name: str) -> str:
     return (resources.files("interlaw") / "recipes" / name).read_text(encoding="utf-8")
 
 
-def _document(family: str, corpus: str | None) -> Json:
+def _document(shape: type[Shape], *, family: str, corpus: str | None) -> Json:
     """The packaged recipe of the family's kind, under this family and text."""
-    document: Json = tomllib.loads(packaged_recipe(require_family(family).starter))
+    document: Json = tomllib.loads(packaged_recipe(shape.starter))
     document["task"].setdefault("kind", "text")
     if corpus is not None:
         if document["task"]["kind"] != "text":
@@ -100,10 +97,9 @@ def _document(family: str, corpus: str | None) -> Json:
             )
         document["task"]["corpus"] = corpus
     document["name"] = f"{family} sweep"
-    if family != document["family"]:
-        sizes = {field.name for field in fields(require_family(family))}
-        document["shape"] = {key: value for key, value in document.get("shape", {}).items() if key in sizes}
     document["family"] = family
+    sizes = {field.name for field in fields(shape)}
+    document["shape"] = {key: value for key, value in document.get("shape", {}).items() if key in sizes}
     return document
 
 

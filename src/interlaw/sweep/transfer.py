@@ -47,7 +47,7 @@ class Bench:
         ]
 
     def opener(self) -> Callable[[Shape], Task]:
-        """What opens the data of a shape; the last one is kept."""
+        """What opens the data of a shape; what was opened is kept."""
         plan = self.recipe.task.plan(folder=self.folder)
         opened = cache(lambda spec: spec.open())
         return lambda shape: opened(plan.spec(shape))
@@ -112,12 +112,13 @@ def coordinate_checks(
     bench: Bench, *, parametrizations: Sequence[str], widths: Sequence[int], depths: Sequence[int], rate: float
 ) -> Iterator[CoordinateCheck]:
     """The coordinate check of each parametrization over width, then over depth."""
+    open_task = bench.opener()
     for parametrization in parametrizations:
         for axis, sizes in _axes(widths, depths):
             yield check_coordinates(
                 bench.shapes(axis, sizes),
                 axis=axis,
-                open_task=bench.opener(),
+                open_task=open_task,
                 settings=bench.settings(parametrization, steps=CHECK_STEPS, rate=rate, warmup_steps=0),
             )
 

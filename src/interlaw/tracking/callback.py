@@ -107,7 +107,6 @@ class InteractionCallback:
         self._trainer = None
 
     def _measure(self, step: int, control: Any) -> None:
-        """Measures, and logs what was measured."""
         if self.tracker is None or self._trainer is None:
             return
         figures = {
@@ -122,7 +121,6 @@ class InteractionCallback:
             control.should_log = logs_next  # logging resets it, and the Trainer's own loss would be left out
 
     def _new_tracker(self, model: Any, tokenizer: Any) -> Tracker:
-        """A tracker of the network that is trained, with inputs for each view."""
         if self._text is None:
             return track(model, self._inputs, views=self._views, every=self._every, **self._options)
         subject = Subject(model=model, pretrained=models.pretrained_of(model, tokenizer))

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+import random
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Unpack
 
+import numpy as np
+import torch
 from torch import Tensor, nn
 
 from interlaw.charted import Charted
 from interlaw.errors import InterlawError
 from interlaw.interaction import CHEAPEST, MeasureOptions, measure, options_from
 from interlaw.subject import Given, Subject
-from interlaw.tracking.undisturbed import undisturbed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,7 +24,6 @@ if TYPE_CHECKING:
 # Steps between measurements: at 500 a measurement of a second costs little of a training of minutes.
 EVERY = 500
 LINES = 10  # of the table, in print: with the heading and two sentences no result prints more than 15
-
 NAN = math.nan
 
 
@@ -65,13 +67,7 @@ class Tracker(Charted):
     def __init__(
         self, model: nn.Module, given: Mapping[str, Given], *, every: int, options: MeasureOptions | None = None
     ) -> None:
-        """Use `track`; here each view has inputs of its own.
-
-        Args:
-            model: The network that is trained.
-            given: Its inputs by view.
-            every: Steps between measurements.
-            options: Options of `interlaw.interaction.measure` for every view.
+        """Use `track`; here each view has inputs of its own, and the options hold for every view.
 
         Raises:
             InterlawError: There is no view, no such view or option, or `every` is no positive whole number.
@@ -158,7 +154,6 @@ class Tracker(Charted):
         return frame.drop(columns=empty).tail(LINES)
 
     def __repr__(self) -> str:
-        """At most 13 lines."""
         said = f"{len(self.points)} measurements, one every {self._every} steps"
         if not self.points:
             return said
@@ -166,7 +161,6 @@ class Tracker(Charted):
         return f"{said}{hidden}\n{self._shown().to_string(index=False, float_format='{:.4g}'.format)}"
 
     def _repr_html_(self) -> str:
-        """The table of a notebook."""
         return self._shown().to_html(index=False, float_format="{:.4g}".format)
 
 
@@ -228,3 +222,32 @@ def _default_view(model: nn.Module, inputs: object) -> str:
     if isinstance(first, Tensor) and not first.is_floating_point():
         return CHEAPEST
     return Subject(model=model).default_view
+
+
+@contextmanager
+def undisturbed(model: nn.Module) -> Iterator[None]:
+    """The network in eval mode inside; afterwards each module's mode and every random state is as it was.
+
+    Random states are those of Python, of NumPy's global generator, of torch on the CPU and on each CUDA device.
+
+    Example:
+        >>> model = nn.Dropout(0.5)
+        >>> before = torch.get_rng_state()
+        >>> with undisturbed(model):
+        ...     model.training, torch.rand(3).shape
+        (False, torch.Size([3]))
+        >>> model.training, torch.equal(before, torch.get_rng_state())
+        (True, True)
+    """
+    modes = [(module, module.training) for module in model.modules()]
+    of_python, of_numpy = random.getstate(), np.random.get_state()
+    devices = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else ()  # type: ignore[no-untyped-call]
+    model.eval()
+    try:
+        with torch.random.fork_rng(devices):
+            yield
+    finally:
+        for module, training in modes:
+            module.training = training
+        random.setstate(of_python)
+        np.random.set_state(of_numpy)

@@ -30,7 +30,6 @@ SETTINGS = (
     "strength",
     "seed",
 )
-
 KEY_SHOWN = 6  # hexadecimal digits: enough among the trials of one shape and seed
 
 
@@ -65,7 +64,6 @@ def trial_log(run: RunFolder, trial: TrialFolder) -> TrialLog | None:
     spec = trial.spec()
     row = trial_row(spec, record, name=run_name(run))
     chosen = {name: row[name] for name in SETTINGS if row.get(name) is not None}
-    results = {name: value for name, value in row.items() if name not in SETTINGS and _is_finite(value)}
     curve: list[Any] = load_curve(trial).to_dict(orient="records")
     return TrialLog(
         key=trial.key,
@@ -74,7 +72,7 @@ def trial_log(run: RunFolder, trial: TrialFolder) -> TrialLog | None:
         status=record.status,
         settings=chosen,
         curve=tuple({name: value for name, value in each.items() if _is_finite(value)} for each in curve),
-        figures={name: float(value) for name, value in results.items()},
+        figures={name: float(value) for name, value in row.items() if name not in SETTINGS and _is_finite(value)},
     )
 
 
