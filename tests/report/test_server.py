@@ -209,6 +209,7 @@ def test_the_explorer_answers_as_recommend_does() -> None:
             waiting = ask(found, "/?family=hf:qwen3")[1]
             assert '<input name="family" value="hf:qwen3"' in waiting
             assert '<div id="answer"></div>' in waiting
+            assert '"config":{"background":"#ffffff"' in waiting  # the look of the figures that its script then draws
             assert '<option value="hf:qwen3">' in waiting
             assert 'value="1B"' in page
             assert ask(found, "/answer.json?" + "a=1&" * 1000)[0] == 404

@@ -25,7 +25,6 @@ from interlaw.plain import Json, plain
 from interlaw.report.figure import Drawing, Panel, page_specification
 from interlaw.report.look import VEGA_CONFIG
 from interlaw.report.tables import Table
-from interlaw.report.wording import number
 
 WIDE = 450  # pixels: a panel that is wider takes a whole row of the page
 
@@ -34,20 +33,14 @@ def document(
     template: str,
     *,
     title: str,
-    data: Any,
+    data: Json,
     scripts: Sequence[str] = ("page.js",),
     connect: bool = False,
     **context: Any,
 ) -> str:
-    """The page's HTML.
+    """The page's HTML: a file of `templates/` filled with `context`.
 
-    Args:
-        template: A file of `templates/`.
-        title: Shown by the browser and at the top.
-        data: What the script reads from the element `data`, as JSON.
-        scripts: Asset files, joined in this order.
-        connect: Whether the script may ask the server that the page came from.
-        context: What the template shows.
+    Its script, the named assets joined in their order, reads `data` as JSON; `connect` lets it ask the page's server.
     """
     parts, style = page_scripts(scripts), asset("page.css")
     return (
@@ -58,7 +51,7 @@ def document(
             style=Markup(style),  # noqa: S704  the package's own file
             scripts=[Markup(part) for part in parts],  # noqa: S704  likewise
             policy=Markup(policy(style, parts, connect=connect)),  # noqa: S704  quotes stand in it
-            data=Markup(embedded(data)),  # noqa: S704  JSON with every angle bracket written as an escape
+            data=Markup(embedded({**data, "config": VEGA_CONFIG} if scripts else data)),  # noqa: S704  escaped there
             **context,
         )
     )
@@ -72,15 +65,13 @@ def page_scripts(names: Sequence[str]) -> list[str]:
 @cache
 def templates() -> Environment:
     """Where templates come from; a name that is missing is an error, never an empty text."""
-    environment = Environment(
+    return Environment(
         loader=PackageLoader("interlaw.report", "templates"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals["number"] = number
-    return environment
 
 
 def asset(name: str) -> str:
@@ -142,13 +133,7 @@ def embedded(values: Any) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
-    """A panel's place on a page, which the script fills.
-
-    Attributes:
-        id: By which the script knows its specification.
-        panel: Its words.
-        wide: Whether it takes a whole row.
-    """
+    """A panel's place on a page, which the script fills with the specification of this id."""
 
     id: str
     panel: Panel
@@ -157,14 +142,7 @@ class Cell:
 
 @dataclass(frozen=True, kw_only=True)
 class PageFigure:
-    """A figure as a template shows it.
-
-    Attributes:
-        name: Its anchor.
-        title: Its heading.
-        drawing: Its words.
-        cells: A place a panel.
-    """
+    """A figure as a template shows it: anchor, heading, words, and a place a panel."""
 
     name: str
     title: str
@@ -173,23 +151,16 @@ class PageFigure:
 
 
 def drawn(figures: Sequence[tuple[str, str, Drawing]]) -> tuple[list[PageFigure], Json]:
-    """Figures for a template, and the specifications that its script draws them from.
-
-    Args:
-        figures: Name, heading and drawing of each.
-
-    Returns:
-        The template's figures, and the data `panels` and `config`.
-    """
-    shown, specifications = [], {}
+    """Figures (name, heading, drawing) for a template, and its script's `panels`: what each cell is drawn from."""
+    shown, panels = [], {}
     for name, title, drawing in figures:
         cells = [
             Cell(id=f"{name}:{place}", panel=panel, wide=panel.width > WIDE)
             for place, panel in enumerate(drawing.panels)
         ]
-        specifications.update({cell.id: page_specification(cell.panel) for cell in cells})
+        panels.update({cell.id: page_specification(cell.panel) for cell in cells})
         shown.append(PageFigure(name=name, title=title, drawing=drawing, cells=cells))
-    return shown, {"panels": specifications, "config": VEGA_CONFIG}
+    return shown, panels
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -158,7 +158,7 @@ def _page(values: Mapping[str, str], reply: Json, *, served: bool) -> str:
     return document(
         "explorer.html.j2",
         title="Choose a depth and a width",
-        data={"panels": reply["panels"], "config": reply["config"], "served": served},
+        data={"panels": reply["panels"], "served": served},
         scripts=SCRIPTS,
         connect=served,
         version=__version__,
@@ -171,11 +171,7 @@ def _page(values: Mapping[str, str], reply: Json, *, served: bool) -> str:
 
 
 def reply_to(asked: Mapping[str, str], *, fit: laws.LawFit | None = None) -> Json:
-    """What the page's script puts in place.
-
-    Returns:
-        `html`, `panels` and `config`, or `error`: what `recommend` says of a wrong value.
-    """
+    """What the page's script puts in place: `html` and `panels`, or `error`, what `recommend` says of a wrong value."""
     try:
         return reply_with(recommended(asked, fit=fit))
     except InterlawError as error:
@@ -184,7 +180,7 @@ def reply_to(asked: Mapping[str, str], *, fit: laws.LawFit | None = None) -> Jso
 
 def refusal(words: str) -> Json:
     """A reply that says only what is wrong."""
-    return {"html": "", "panels": {}, "config": {}, "error": words}
+    return {"html": "", "panels": {}, "error": words}
 
 
 def reply_with(result: Recommendation) -> Json:
@@ -197,21 +193,17 @@ def reply_with(result: Recommendation) -> Json:
         notes.append(
             "The chart of loss against latency needs two timed shapes: change a field so that more are listed."
         )
-    shown, data = drawn(figures)
-    html = (
-        templates()
-        .get_template("answer.html.j2")
-        .render(
-            lead=lead(result),
-            why=result.why,
-            figures=shown,
-            candidates=candidates_table(result),
-            laws=laws_table(result),
-            models=models_table(result) if result.models else None,
-            warnings=notes,
-        )
-    )
-    return {"html": html, **data, "error": ""}
+    shown, panels = drawn(figures)
+    html = templates().get_template("answer.html.j2").render(
+        lead=lead(result),
+        why=result.why,
+        figures=shown,
+        candidates=candidates_table(result),
+        laws=laws_table(result),
+        models=models_table(result) if result.models else None,
+        warnings=notes,
+    )  # fmt: skip
+    return {"html": html, "panels": panels, "error": ""}
 
 
 def _on_the_page(note: str) -> str:
@@ -250,10 +242,8 @@ def candidates_table(result: Recommendation) -> Table:
         }
         for each in result.candidates
     ]
-    marks = [
-        {"shape": candidate_key(each), **({"pick": "yes"} if place == 0 else {})}
-        for place, each in enumerate(result.candidates)
-    ]
+    marks = [{"shape": candidate_key(each)} for each in result.candidates]
+    marks[0]["pick"] = "yes"
     caption = (
         "The pick first. Heads: query/key-value x width; cache: keys and values of one token; loss: predicted at "
         f"R* = {format_ratio(result.belief.ratio)}; its interval: over the R* that the evidence leaves open; FLOPs: "
@@ -280,8 +270,7 @@ def laws_table(result: Recommendation) -> Table:
 
 def _sizes(law: laws.PublishedLaw) -> str:
     """The sizes that a law speaks about."""
-    ends = dict.fromkeys(format_size(params) for params in (law.params_low, law.params_high))
-    return " to ".join(ends)
+    return " to ".join(dict.fromkeys(map(format_size, (law.params_low, law.params_high))))
 
 
 def models_table(result: Recommendation) -> Table:

@@ -11,7 +11,7 @@ from pathlib import Path
 from interlaw.errors import InterlawError
 from interlaw.plain import Json
 from interlaw.report.document import document, drawn
-from interlaw.report.live_figure import RunningTrial, live_drawing, live_rows
+from interlaw.report.live_figure import live_drawing
 from interlaw.report.page import page
 from interlaw.report.results import load_results
 from interlaw.report.wording import budget_text, number
@@ -58,23 +58,25 @@ class LiveRun:
 
     def _status(self) -> Json:
         run = require_run(self._location)
-        running = [self._running(trial) for trial in run.trials() if trial.is_running()]
         status = run_status(run)
-        failed = list(status.reasons.items())
+        failed = list(status.reasons.items())[:MOST_REASONS]
+        said, losses = [], []
+        for trial in run.trials():
+            if trial.is_running():
+                words, points = self._running(trial)
+                said.append(words)
+                losses += points
         return {
             "version": self._version(run),
             **vars(status),
             "sentence": sentence(status),
-            "left": f"about {duration(status.seconds_left)} left" if status.seconds_left and running else "",
-            "said": [
-                *map(trial_text, running),
-                *(f"{trial_name(run.trial(key).spec())}: {reason}" for key, reason in failed[:MOST_REASONS]),
-            ],
-            "losses": live_rows(running),
+            "left": f"about {duration(status.seconds_left)} left" if status.seconds_left and said else "",
+            "said": said + [f"{trial_name(run.trial(key).spec())}: {reason}" for key, reason in failed],
+            "losses": losses,
         }
 
-    def _running(self, trial: TrialFolder) -> RunningTrial:
-        """Where one trial stands; its losses are those seen while somebody was watching."""
+    def _running(self, trial: TrialFolder) -> tuple[str, list[Json]]:
+        """Where one trial stands, in a line, and the points of its losses: those seen while somebody was watching."""
         progress, spec = trial.progress(), trial.spec()
         losses = self._seen.setdefault(trial.key, [])
         step, loss = progress.get("step", 0), progress.get("train_loss")
@@ -82,12 +84,18 @@ class LiveRun:
             losses.append([step, loss])
             if len(losses) > MOST_POINTS:
                 del losses[1:-1:2]
-        return RunningTrial(
-            name=trial_name(spec),
-            step=step,
-            steps=progress.get("steps", spec.training.steps),
-            losses=losses,
-        )
+        name, steps = trial_name(spec), progress.get("steps", spec.training.steps)
+        now = f", training loss {number(losses[-1][1])}" if losses else ""
+        points = [
+            {
+                "trial": name,
+                "share": at / max(steps, 1),
+                "loss": seen,
+                "said": f"{name}: training loss {number(seen)} at step {at}",
+            }
+            for at, seen in losses
+        ]
+        return f"{name}: step {step:,} of {steps:,}{now}", points
 
     def page(self) -> str:
         """The report of what has ended, or a page that waits for the first trial; made once a version."""
@@ -107,13 +115,25 @@ class LiveRun:
         return made if time.monotonic() < good_until else version(run)
 
     def _page(self, run: RunFolder, now: str) -> str:
-        if not run.records():
-            return waiting_page(run_name(run), now, reason="No trial has ended yet, so nothing is known of the shapes.")
-        try:
-            results = load_results(self._location)
-        except InterlawError as error:  # none ended well
-            return waiting_page(run_name(run), now, reason=str(error))
-        return page(results, live=now)
+        """The report, or a page that says why there is none yet."""
+        reason = "No trial has ended yet, so nothing is known of the shapes."
+        if run.records():
+            try:
+                results = load_results(self._location)
+            except InterlawError as error:  # none ended well
+                reason = str(error)
+            else:
+                return page(results, live=now)
+        figures, panels = drawn([("live", "The sweep now", live_drawing())])
+        return document(
+            "waiting.html.j2",
+            title=run_name(run),
+            data={"live": now, "panels": panels},
+            scripts=SCRIPTS,
+            connect=True,
+            live=figures[0].cells[0],
+            reason=reason,
+        )
 
 
 def version(run: RunFolder) -> str:
@@ -124,20 +144,6 @@ def version(run: RunFolder) -> str:
         ended = record.stat().st_mtime_ns if record.exists() else 0
         digest.update(f"{trial.key} {ended}\n".encode())
     return digest.hexdigest()
-
-
-def waiting_page(name: str, now: str, *, reason: str) -> str:
-    """What is shown before there is anything to report."""
-    figures, data = drawn([("live", "The sweep now", live_drawing())])
-    return document(
-        "waiting.html.j2",
-        title=name,
-        data={"live": now, **data},
-        scripts=SCRIPTS,
-        connect=True,
-        live=figures[0].cells[0],
-        reason=reason,
-    )
 
 
 def sentence(status: RunStatus) -> str:
@@ -170,9 +176,3 @@ def trial_name(spec: TrialSpec) -> str:
     """A trial's budget, shape and seed."""
     budget = budget_text(float(spec.budget.amount), spec.budget.kind)
     return f"{budget}, {spec.shape['depth']} x {spec.shape['width']}, seed {spec.training.seed}"
-
-
-def trial_text(trial: RunningTrial) -> str:
-    """One running trial in a line."""
-    loss = f", training loss {number(trial.losses[-1][1])}" if trial.losses else ""
-    return f"{trial.name}: step {trial.step:,} of {trial.steps:,}{loss}"

@@ -2,54 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
-from interlaw.plain import Json
 from interlaw.report.figure import Drawing, Panel
 from interlaw.report.look import FLAT, SERIES, SMALL
 from interlaw.report.marks import Spec, layered, legend, legend_columns, linear_axis, marks
-from interlaw.report.wording import number
 
 MARKS: dict[str, Spec] = {"line": {}, "point": {"filled": True, "size": SMALL}}
 LONGEST = "100k parameters, 12 x 1024, seed 10"  # a name about as long as they get
 NOW = "now"  # the data's name, by which the page's script puts in what the server says
-
-
-@dataclass(frozen=True, kw_only=True)
-class RunningTrial:
-    """Where a trial stands.
-
-    Attributes:
-        name: Its budget, shape and seed.
-        step: The last step that it wrote down.
-        steps: All its steps.
-        losses: Step and training loss, as far as somebody watched.
-    """
-
-    name: str
-    step: float
-    steps: float
-    losses: Sequence[Sequence[float]]
-
-
-def live_rows(trials: Sequence[RunningTrial]) -> list[Json]:
-    """The plotted numbers: loss by share of the steps, one row a point.
-
-    Example:
-        >>> live_rows([RunningTrial(name="2 x 16", step=20, steps=50, losses=[[10, 4.5]])])
-        [{'trial': '2 x 16', 'share': 0.2, 'loss': 4.5, 'said': '2 x 16: training loss 4.5 at step 10'}]
-    """
-    return [
-        {
-            "trial": trial.name,
-            "share": step / max(trial.steps, 1),
-            "loss": loss,
-            "said": f"{trial.name}: training loss {number(loss)} at step {step}",
-        }
-        for trial in trials
-        for step, loss in trial.losses
-    ]
 
 
 def live_drawing() -> Drawing:

@@ -17,7 +17,7 @@ from interlaw.report.document import Cell, PageFigure, asset, document, drawn, p
 from interlaw.report.figures import drawings
 from interlaw.report.live_figure import live_drawing
 from interlaw.report.loss_figure import shape_key
-from interlaw.report.results import RunResults, load_results
+from interlaw.report.results import RunResults, by_treatment, load_results
 from interlaw.report.sections import (
     commands,
     left_out_table,
@@ -74,25 +74,20 @@ def write_report(run_dir: str | Path, out: str | Path | None = None) -> Path:
 def page(results: RunResults, *, live: str = "") -> str:
     """The page's HTML: words and tables stand in it, its script draws the figures from their specifications.
 
-    Args:
-        results: The run.
-        live: The version of the run that this is, where the page is served and asks for newer ones; else empty.
+    `live` is the version of the run that this is, where the page is served and asks for newer ones.
     """
-    figures, data = drawn([*drawings(results), *([("live", "The sweep now", live_drawing())] if live else [])])
+    figures, panels = drawn([*drawings(results), *([("live", "The sweep now", live_drawing())] if live else [])])
     running = figures.pop().cells[0] if live else None
-
     measurement, estimators = measurement_table(results) if results.views and results.records else (None, [])
-    parts = _parts(results, figures, live=bool(live))
     return document(
         "report.html.j2",
         title=results.name,
         subtitle=subtitle(results),
-        data={"trials": trial_columns(results), **data, **({"live": live} if live else {})},
+        data={"trials": trial_columns(results), "panels": panels, **({"live": live} if live else {})},
         scripts=(*SCRIPTS, "live.js") if live else SCRIPTS,
         connect=bool(live),
         version=__version__,
         live=running,
-        parts=parts,
         verdicts=verdicts(results),
         hero=hero_cell(figures, results),
         warnings=warnings_of(results),
@@ -124,19 +119,6 @@ def hero_cell(figures: Sequence[PageFigure], results: RunResults) -> Cell:
     return replace(hero, panel=replace(hero.panel, belongs={}), wide=True)  # shown whatever is switched off
 
 
-def _parts(results: RunResults, figures: Sequence[PageFigure], *, live: bool) -> list[tuple[str, str]]:
-    """Anchor and words of every part, for the contents."""
-    return [
-        *([("live", "The sweep now")] if live else []),
-        ("verdict", "Verdict"),
-        *([("cautions", "Read with care")] if warnings_of(results) else []),
-        *((figure.name, figure.title) for figure in figures),
-        ("trials", "All trials"),
-        ("measurement", "Measurement"),
-        ("provenance", "Provenance"),
-    ]
-
-
 def subtitle(results: RunResults) -> str:
     """What was trained and what is asked, for a reader who sees such a page for the first time."""
     rows = results.table
@@ -154,12 +136,11 @@ def subtitle(results: RunResults) -> str:
 
 def controls(results: RunResults) -> Json:
     """What the reader can switch: budgets, seeds, and of what there are several, the view and the treatment."""
-    kinds = dict(zip(results.table["budget"], results.table["budget_kind"], strict=True))
-    treatments = list(dict.fromkeys(each.treatment for each in results.analyses))
-    several = (("view", "View", list(results.views)), ("treatment", "Learning rate", treatments))
+    budgets, seeds = (sorted(results.table[name].unique().tolist()) for name in ("budget", "seed"))
+    several = (("view", "View", results.views), ("treatment", "Learning rate", list(by_treatment(results.analyses))))
     return {
-        "budgets": [(f"{budget:g}", budget_text(budget, str(kinds[budget]))) for budget in sorted(kinds)],
-        "seeds": sorted(int(seed) for seed in results.table["seed"].unique()),
+        "budgets": [(f"{budget:g}", budget_text(budget, results.budget_kind)) for budget in budgets],
+        "seeds": seeds,
         "choices": [(name, words, values) for name, words, values in several if values],
     }
 
@@ -185,8 +166,7 @@ def trials_table(results: RunResults) -> Table:
     marks = [
         {
             "shape": shape_key(row["budget"], depth=row["depth"], width=row["width"]),
-            "key": row["key"],
-            "treatment": row["treatment"],
+            **{name: row[name] for name in ("key", "treatment")},
         }
         for row in trials
     ]

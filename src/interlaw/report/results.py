@@ -18,13 +18,9 @@ if TYPE_CHECKING:  # figures of shapes alone, as `explore` draws them, start wit
 
 @dataclass(frozen=True, kw_only=True)
 class Analysis:
-    """The fit of one learning-rate treatment, with the interaction read from one view.
+    """The fit of one learning-rate treatment, with the interaction read from one view; none when nothing was measured.
 
-    Attributes:
-        treatment: How the learning rate was chosen.
-        view: The view behind `aofe` and `aofe_ratio`; empty when nothing was measured.
-        table: The treatment's trials with the view's columns under their plain names.
-        fit: The law.
+    `table` holds the treatment's trials, with the view's columns under their plain names.
     """
 
     treatment: str
@@ -43,7 +39,7 @@ class RunResults:
         recipe: The recipe's text.
         table: One row a finished trial, whichever way it ended.
         records: The finished trials' records by key.
-        curves: Of their learning curves by key: what was trained on at each validation, and the validation losses.
+        curves: Their learning curves by key: training data and loss at each validation.
         num_pending: Planned trials that have not ended.
         task: The kind of task that was learned.
         units: What the task's loss and data are measured in.
@@ -143,7 +139,5 @@ def analyses_of(table: pd.DataFrame, views: tuple[str, ...]) -> list[Analysis]:
 
 def by_treatment(analyses: Sequence[Analysis]) -> dict[str, list[Analysis]]:
     """The analyses of each learning-rate treatment, one a view."""
-    groups: dict[str, list[Analysis]] = {}
-    for each in analyses:
-        groups.setdefault(each.treatment, []).append(each)
-    return groups
+    names = dict.fromkeys(each.treatment for each in analyses)
+    return {name: [each for each in analyses if each.treatment == name] for name in names}

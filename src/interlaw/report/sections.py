@@ -19,17 +19,10 @@ MOST_REASONS = 20  # rows of a table: a screen
 
 @dataclass(frozen=True, kw_only=True)
 class VerdictPart:
-    """The verdict under one learning-rate treatment.
-
-    Attributes:
-        heading: The treatment, where there are several.
-        lines: Label and sentence of each.
-        details: How each claim was tested.
-        table: Each budget's figures.
-    """
+    """The verdict under one learning-rate treatment, whose name is the heading where there are several."""
 
     heading: str
-    lines: Sequence[tuple[str, str]]
+    lines: Sequence[tuple[str, str]]  # label and sentence
     details: Sequence[str]
     table: Table
 
@@ -37,18 +30,15 @@ class VerdictPart:
 def verdicts(results: RunResults) -> list[VerdictPart]:
     """The verdict in plain words, then each budget's figures; once a learning-rate treatment."""
     treated = by_treatment(results.analyses)
-    parts = []
-    for treatment, analyses in treated.items():
-        said = verdict(analyses[0].fit)
-        parts.append(
-            VerdictPart(
-                heading=f"Learning rate: {treatment}" if len(treated) > 1 else "",
-                lines=_so_far(said.lines, results.num_pending),
-                details=said.details,
-                table=budget_table(results, analyses),
-            )
+    return [
+        VerdictPart(
+            heading=f"Learning rate: {treatment}" if len(treated) > 1 else "",
+            lines=_so_far((said := verdict(analyses[0].fit)).lines, results.num_pending),
+            details=said.details,
+            table=budget_table(results, analyses),
         )
-    return parts
+        for treatment, analyses in treated.items()
+    ]
 
 
 def _so_far(lines: tuple[tuple[str, str], ...], num_pending: int) -> tuple[tuple[str, str], ...]:
@@ -147,7 +137,7 @@ def left_out_table(results: RunResults) -> Table | None:
     rows = [
         {
             "Shape": f"{row['depth']} x {row['width']}",
-            "Budget": budget_text(row["budget"], row["budget_kind"]),
+            "Budget": budget_text(row["budget"], results.budget_kind),
             **{name.capitalize(): row[name] for name in ("seed", "status", "reason")},
         }
         for row in left_out.head(MOST_REASONS).to_dict(orient="records")
@@ -158,14 +148,12 @@ def left_out_table(results: RunResults) -> Table | None:
 
 def _fit_warnings(results: RunResults) -> list[str]:
     """What the fits warn of; with several treatments, each warning says whose it is."""
-    names = list(dict.fromkeys(each.treatment for each in results.analyses))
-    heard: dict[str, list[str]] = {}
+    heard: dict[str, dict[str, None]] = {}
     for each in results.analyses:
         for warning in each.fit.warnings:
-            whose = heard.setdefault(warning, [])
-            if each.treatment not in whose:
-                whose.append(each.treatment)
-    return [text if len(whose) == len(names) else f"{', '.join(whose)}: {text}" for text, whose in heard.items()]
+            heard.setdefault(warning, {})[each.treatment] = None
+    num = len(by_treatment(results.analyses))
+    return [text if len(whose) == num else f"{', '.join(whose)}: {text}" for text, whose in heard.items()]
 
 
 def measurement_table(results: RunResults) -> tuple[Table, list[str]]:

@@ -18,13 +18,7 @@ _NUMBERS = re.compile(r"[-+~<>=%.,:\d\seExX()/?*]*\d[-+~<>=%.,:\d\seExX()/?*kKMB
 
 @dataclass(frozen=True, kw_only=True)
 class Column:
-    """One column.
-
-    Attributes:
-        title: Its heading.
-        name: What a script knows it by; empty where no script asks.
-        right: Whether it holds numbers.
-    """
+    """One column: its heading, the name by which a script knows it, and whether it holds numbers."""
 
     title: str
     name: str = ""
