@@ -62,7 +62,8 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> RunResults:
 
 def test_loss_panels_hold_every_seed_and_the_fit(results: RunResults) -> None:
     panels = loss_panels(results.analyses[0])
-    assert [panel.budget_text for panel in panels] == ["50k parameters", "100k parameters"]
+    drawing = draw_loss(panels, loss_unit="nats", confidence=0.9)
+    assert [panel.title for panel in drawing.panels] == ["50k parameters", "100k parameters"]
     assert [len(panel.seeds) for panel in panels] == [12, 11]
     for panel in panels:
         rows = results.table.set_index("key")
@@ -277,6 +278,13 @@ def test_the_axis_of_sizes_says_what_the_headings_say(results: RunResults) -> No
     assert size_text(fit) == "100k"
     assert size_text(dataclasses.replace(fit, kind="params_non_embedding")) == "85k"
     assert [size_text(dataclasses.replace(fit, kind="", params_mean=size)) for size in (85e3, 99e3)] == ["85k", "100k"]
+
+
+def test_the_chart_of_a_fit_says_what_its_budgets_count(results: RunResults) -> None:
+    fit = results.analyses[0].fit
+    flops = tuple(dataclasses.replace(each, kind="train_flops") for each in fit.budgets)
+    titles = [panel.title for panel in draw_fit(dataclasses.replace(fit, budgets=flops)).panels]
+    assert titles[:2] == ["50k training FLOPs", "100k training FLOPs"]
 
 
 def test_long_numbers_on_an_axis_are_of_one_face() -> None:

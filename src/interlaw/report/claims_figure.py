@@ -30,12 +30,9 @@ def claim_rows(claims: Sequence[Claim]) -> list[Json]:
     return [
         {
             "test": claim_name(claim, with_view=several),
-            "effect": claim.effect,
-            "low": claim.low,
-            "high": claim.high,
+            **{name: getattr(claim, name) for name in ("effect", "low", "high", "verdict")},
             "unseen_low": None if claim.detectable is None else -claim.detectable,
             "unseen_high": claim.detectable,
-            "verdict": claim.verdict,
             "said": claim.sentence,
         }
         for claim in claims
@@ -56,9 +53,8 @@ def claims_message(claims: Sequence[Claim]) -> str:
     if not decided:
         return f"None of {len(tested)} tests of the claims is decided by these data"
     counts = ", ".join(f"{decided.count(each)} {words}" for each, words in DECIDED.items() if each in decided)
-    return (
-        f"{len(decided)} of {len(tested)} tests of the claims {'is' if len(decided) == 1 else 'are'} decided: {counts}"
-    )
+    are = "is" if len(decided) == 1 else "are"
+    return f"{len(decided)} of {len(tested)} tests of the claims {are} decided: {counts}"
 
 
 def draw_claims(claims: Sequence[Claim], *, confidence: float) -> Drawing | None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from interlaw.plain import Json
@@ -21,17 +23,11 @@ MOST_OF_PANEL = 3000  # points: a browser draws as many in a tenth of a second
 
 
 def learning_curves(results: RunResults) -> list[Json]:
-    """The plotted numbers, a row a final trial, thinned; losses that are not finite left out.
-
-    Returns:
-        `key`, `budget`, `budget_kind`, `treatment`, `depth`, `width`, `seed`; `units`: tokens (or samples) trained on
-        at each validation; `val_loss`: in the unit of the task's loss.
-    """
+    """The plotted numbers, a row a final trial: data and loss at each validation that is finite, thinned."""
     final = results.table[results.table["stage"] == "final"]
     at_once = final.groupby(["budget", "treatment"])["key"].count().to_dict()
-    names = ["key", "budget", "budget_kind", "treatment", "depth", "width", "seed"]
     curves = []
-    rows: list[Any] = final[names].to_dict(orient="records")
+    rows: list[Any] = final[["key", "budget", "treatment", "depth", "width", "seed"]].to_dict(orient="records")
     for row in rows:
         units, losses = results.curves.get(row["key"], ((), ()))
         finite = [(unit, loss) for unit, loss in zip(units, losses, strict=True) if math.isfinite(loss)]
@@ -43,24 +39,22 @@ def learning_curves(results: RunResults) -> list[Json]:
     return curves
 
 
-def draw_curves(curves: Sequence[Json], *, units: Units) -> Drawing:
+def draw_curves(curves: Sequence[Json], *, budget_kind: str, units: Units) -> Drawing:
     """Both axes logarithmic; deeper is darker."""
     depths = sorted({curve["depth"] for curve in curves})
     losses = padded([loss for curve in curves for loss in curve["val_loss"]], log=True)
     treatments = list(dict.fromkeys(curve["treatment"] for curve in curves))
-    groups: dict[tuple[str, float], list[Json]] = {}
-    for curve in sorted(curves, key=lambda each: (treatments.index(each["treatment"]), each["budget"])):
-        groups.setdefault((curve["treatment"], curve["budget"]), []).append(curve)
-    panels = [
+    in_order = sorted(curves, key=lambda each: (treatments.index(each["treatment"]), each["budget"]))
+    panels = tuple(
         Panel(
-            chart=_chart(members, depths, losses=losses, units=units),
-            title=budget_text(budget, members[0]["budget_kind"]) + (f", {treatment}" if len(treatments) > 1 else ""),
+            chart=_chart(list(members), depths, losses=losses, units=units),
+            title=budget_text(budget, budget_kind) + (f", {treatment}" if len(treatments) > 1 else ""),
             belongs={"budget": budget, "treatment": treatment},
         )
-        for (treatment, budget), members in groups.items()
-    ]
+        for (treatment, budget), members in groupby(in_order, key=itemgetter("treatment", "budget"))
+    )
     caption = "One line a trial: validation loss while it trains. Deeper is darker. Both axes are logarithmic."
-    return Drawing(message=_message(curves), caption=caption, panels=tuple(panels))
+    return Drawing(message=_message(curves), caption=caption, panels=panels)
 
 
 def _message(curves: Sequence[Json]) -> str:
@@ -75,11 +69,9 @@ def _chart(members: Sequence[Json], depths: Sequence[int], *, losses: tuple[floa
     limits = padded([unit for curve in members for unit in curve["units"] if unit > 0], log=True)
     values = [
         {
-            "units": curve["units"],
+            **{name: curve[name] for name in ("units", "seed", "key")},
             "loss": curve["val_loss"],
             "depth": str(curve["depth"]),
-            "seed": curve["seed"],
-            "key": curve["key"],
             "shape": shape_key(curve["budget"], depth=curve["depth"], width=curve["width"]),
             "said": f"{shape_name(curve['depth'], curve['width'])}, seed {curve['seed']}: "
             f"{number(curve['val_loss'][-1])} at the end",
@@ -101,4 +93,4 @@ def _chart(members: Sequence[Json], depths: Sequence[int], *, losses: tuple[floa
 def curves_of_run(results: RunResults) -> Drawing | None:
     """The figure of a run; nothing where no validation loss was kept."""
     curves = learning_curves(results)
-    return draw_curves(curves, units=results.units) if curves else None
+    return draw_curves(curves, budget_kind=results.budget_kind, units=results.units) if curves else None

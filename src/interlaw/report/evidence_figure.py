@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from interlaw.plain import Json
-from interlaw.recommendation import COMMON_SIZE, Evidence, Source
+from interlaw.recommendation import COMMON_SIZE, Evidence
 from interlaw.report import look
 from interlaw.report.figure import Drawing, Panel
 from interlaw.report.law_figure import size_axis
@@ -44,18 +44,18 @@ def evidence_rows(evidence: Evidence) -> dict[str, list[Json]]:
         for one in (evidence.pool.predict(float(size)) for size in np.geomspace(*SPAN, NUM_SIZES))
     ]
     beside = [
-        {"name": source.name, "line": _line_name(source), "params": params, "ratio": ratio}
+        {
+            "name": source.name,
+            "line": f"{source.name.removesuffix(' shapes')}, {BESIDE[source.standing]}",
+            "params": params,
+            "ratio": ratio,
+        }
         for source in evidence.sources
         if source.standing in BESIDE
         for params, ratio in source.line
         if SPAN[0] <= params <= SPAN[1]
     ]
     return {"optima": optima, "pool": pool, "beside": beside}
-
-
-def _line_name(source: Source) -> str:
-    name = source.name.removesuffix(" shapes")
-    return f"{name}, {BESIDE[source.standing]}"
 
 
 def draw_evidence(evidence: Evidence) -> Drawing:

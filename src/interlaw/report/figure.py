@@ -109,15 +109,9 @@ def specification(drawing: Drawing) -> Spec:
     panels = drawing.panels
     columns = min(drawing.columns, len(panels))
     charts = [{**_chart(panel), "width": panel.width, "height": panel.height} for panel in panels]
-    if len(charts) > 1:  # a figure of one panel has the figure's title
-        charts = [
-            {
-                **chart,
-                # from the plot's edge, where panels of a column meet: their labels differ in width
-                "title": {"text": panel.title, "frame": "group", **({"subtitle": panel.note} if panel.note else {})},
-            }
-            for chart, panel in zip(charts, panels, strict=True)
-        ]
+    for chart, panel in zip(charts, panels, strict=True) if len(panels) > 1 else ():  # one has the figure's title
+        # from the plot's edge, where panels of a column meet: their labels differ in width
+        chart["title"] = {"text": panel.title, "frame": "group", **({"subtitle": panel.note} if panel.note else {})}
     width = columns * (panels[0].width + BETWEEN)
     title = {
         "text": lines_of(drawing.message, width, letter=TITLE_LETTER),
@@ -161,27 +155,26 @@ def once_a_treatment(
     draw: Callable[[RunResults, list[Analysis]], Drawing | None],
 ) -> Callable[[RunResults], Drawing | None]:
     """A run's figure from that of one learning-rate treatment: its panels side by side, each says whose it is."""
-    return lambda results: _joined({
-        treatment: draw(results, analyses) for treatment, analyses in by_treatment(results.analyses).items()
-    })  # fmt: skip
 
-
-def _joined(drawings: Mapping[str, Drawing | None]) -> Drawing | None:
-    known = {name: each for name, each in drawings.items() if each is not None}
-    if not known:
-        return None
-    several = len(drawings) > 1
-    panels = tuple(
-        replace(
-            panel,
-            title=f"{panel.title}, {name}" if several else panel.title,
-            belongs={**panel.belongs, "treatment": name},
+    def draw_all(results: RunResults) -> Drawing | None:
+        treated = by_treatment(results.analyses)
+        drawn = {name: drawing for name in treated if (drawing := draw(results, treated[name])) is not None}
+        if not drawn:
+            return None
+        several = len(treated) > 1
+        panels = tuple(
+            replace(
+                panel,
+                title=f"{panel.title}, {name}" if several else panel.title,
+                belongs={**panel.belongs, "treatment": name},
+            )
+            for name, drawing in drawn.items()
+            for panel in drawing.panels
         )
-        for name, drawing in known.items()
-        for panel in drawing.panels
-    )
-    messages = [f"{name}: {each.message}" if several else each.message for name, each in known.items()]
-    return replace(next(iter(known.values())), message="; ".join(messages), panels=panels)
+        messages = [f"{name}: {each.message}" if several else each.message for name, each in drawn.items()]
+        return replace(next(iter(drawn.values())), message="; ".join(messages), panels=panels)
+
+    return draw_all
 
 
 def page_specification(panel: Panel) -> Spec:

@@ -10,11 +10,12 @@ from dataclasses import replace
 import numpy as np
 
 from interlaw import laws
+from interlaw.plain import Json
 from interlaw.report import look
 from interlaw.report.figure import BUDGET_ON, Drawing, Panel
-from interlaw.report.loss_figure import DIAMOND, LossPanel, draw_loss, seen_interval, star_ends, star_note
+from interlaw.report.loss_figure import DIAMOND, LossPanel, draw_loss, interval_rows, star_ends, star_note
 from interlaw.report.marks import Spec, interval_bars, layered, log_axis, marks
-from interlaw.report.wording import budget_text, shape_name
+from interlaw.report.wording import shape_name
 from interlaw.size import UNEVEN, format_range, format_share, format_size
 
 MARGIN = 1.6  # of both axes, as a factor: room for the marks of the first and last budget
@@ -74,7 +75,7 @@ def draw_law(fit: laws.LawFit) -> Drawing:
 
 def draw_fit(fit: laws.LawFit) -> Drawing:
     """The panels of the loss and, with several budgets, of the law; a fit knows shapes, not their seeds."""
-    panels = [LossPanel(fit=each, seeds=(), budget_text=budget_text(each.budget, "params")) for each in fit.budgets]
+    panels = [LossPanel(fit=each) for each in fit.budgets]
     loss = draw_loss(panels, loss_unit="as in the table", confidence=fit.confidence)
     if len(fit.budgets) < 2:
         return loss
@@ -101,7 +102,7 @@ def line_layers(line: Sequence[laws.LinePoint]) -> list[Spec]:
     """The joint law with its band."""
     if not line:
         return []
-    values = [{"params": each.params, "ratio": each.ratio, "low": each.low, "high": each.high} for each in line]
+    values = [vars(each) for each in line]
     return [
         marks(values, "area", x="params", y="low", y2="high", color=look.FIT, opacity=look.TINT, clip=True),
         marks(values, "line", x="params", y="ratio", color=look.FIT, clip=True),
@@ -114,18 +115,11 @@ def _place(fit: laws.BudgetFit) -> dict[str, float]:
 
 def _near(fits: Sequence[laws.BudgetFit]) -> list[Spec]:
     """The loss interval around R*, and the interaction interval beside it."""
-    gold, green = [], []
+    gold: list[Json] = []
+    green: list[Json] = []
     for fit in fits:
-        interval, interaction = fit.loss_interval, fit.interaction_interval
-        of, size = _place(fit), size_text(fit)
-        if interval is not None and fit.r_star.value is not None:
-            said = f"{size}: loss as good as the best at R = {format_range(interval.low, interval.high)}"
-            low, high = seen_interval(interval.low, interval.high)
-            gold.append({**of, "low": low, "high": high, "said": said})
-        if interaction is not None and interaction.low is not None and interaction.high is not None:
-            said = f"{size}: efficient interaction at R = {format_range(interaction.low, interaction.high)}"
-            low, high = seen_interval(interaction.low, interaction.high)
-            green.append({**of, "low": low, "high": high, "said": said})
+        for found, rows in zip((gold, green), interval_rows(fit), strict=True):
+            found += [{**row, **_place(fit), "said": f"{size_text(fit)}: {row['said']}"} for row in rows]
     shown: Spec = {"x": "params", "y": "low", "y2": "high", "said": True, "where": BUDGET_ON}
     return [
         marks(gold, "rule", **shown, color=look.GOOD, opacity=look.HALF, strokeWidth=look.BROAD),
@@ -142,11 +136,10 @@ def star_layers(fits: Sequence[laws.BudgetFit]) -> list[Spec]:
         if star.value is not None:
             optima.append({**of, **star_ends(fit, (low, high)), "ratio": star.value, "said": said})
             continue
-        best = f"; best shape tried: {shape_name(fit.best.depth, fit.best.width)}"
-        at = {"low": low, "high": high}.get(star.edge or "", fit.best.ratio)
-        form = {"low": "triangle-down", "high": "triangle-up"}.get(star.edge or "", "circle")
-        colour = look.MUTED if form == "circle" else look.BEST
-        hollow.append({**of, "ratio": at, "form": form, "colour": colour, "said": said + best})
+        said += f"; best shape tried: {shape_name(fit.best.depth, fit.best.width)}"
+        edges = {"low": (low, "triangle-down", look.BEST), "high": (high, "triangle-up", look.BEST)}
+        at, form, colour = edges.get(star.edge or "", (fit.best.ratio, "circle", look.MUTED))
+        hollow.append({**of, "ratio": at, "form": form, "colour": colour, "said": said})
     shown: Spec = {"x": "params", "y": "ratio", "said": True, "where": BUDGET_ON}
     as_named = {"type": "nominal", "scale": None, "legend": None}
     looks: Spec = {"shape": {"field": "form", **as_named}, "stroke": {"field": "colour", **as_named}}

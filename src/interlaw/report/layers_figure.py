@@ -32,28 +32,19 @@ CAPTION = (
     "{level:.0%} interval of the AOFE-ratio; the thin line of a role's colour is its chance level. W^T W: the weights "
     "that read the layer's input; agreement: its cosine with the AGOP there."
 )
-HEATS = {
-    "excess": "Interaction above chance",
-    "weights_excess": "Superposition of W^T W above chance",
-    "nfa": "Agreement of W^T W with the AGOP",
-}
-# quantity: (its chance level, title)
-LINES: dict[str, tuple[str, str]] = {
-    "aofe_ratio": ("null", "AOFE-ratio at the layer's input"),
-    "weights_ratio": ("weights_null", "AOFE-ratio of W^T W"),
-    "nfa": ("", "Cosine of W^T W and the AGOP"),
-}
+# of each row of panels: quantity and title of the heat map, those of the lines, and their chance level
+ROWS = (
+    ("excess", "Interaction above chance", "aofe_ratio", "AOFE-ratio at the layer's input", "null"),
+    ("weights_excess", "Superposition of W^T W above chance", "weights_ratio", "AOFE-ratio of W^T W", "weights_null"),
+    ("nfa", "Agreement of W^T W with the AGOP", "nfa", "Cosine of W^T W and the AGOP", ""),
+)
 
 
 def layer_rows(layers: Sequence[LayerInteraction]) -> list[Json]:
     """The plotted numbers, a row a layer.
 
-    Returns:
-        `role`: as short as can be told apart; `depth`: the block's number, "in" before the first and "out" after the
-        last; `number`: what that number counts, blocks or, as in a Sequential, the layers themselves;
-        `aofe_ratio` at the layer's input with the interval `low` to `high`, its `null`, and its `excess` with the
-        interval `excess_low` to `excess_high`;
-        `weights_ratio` of W^T W, its `weights_null` and `weights_excess`; `nfa`.
+    `role` is as short as can be told apart, `depth` the block's number, "in" before the first and "out" after the last;
+    `number` says what that number counts: blocks or, as in a Sequential, the layers themselves.
     """
     places = [split_name(row.name) for row in layers]
     numbered = [place for place, (_, number) in enumerate(places) if number is not None]
@@ -126,7 +117,7 @@ def draw_layers(layers: Sequence[LayerInteraction], *, whose: str) -> Drawing:
     reach = max(0.1, math.ceil(10 * largest) / 10)  # a scale of less would paint noise
     height = CELL * len(_roles(rows))
     panels = []
-    for (heat, heading), (name, (chance, title)) in zip(HEATS.items(), LINES.items(), strict=True):
+    for heat, heading, name, title, chance in ROWS:
         chart = _heat(rows, heat, most=1.0 if heat == "nfa" else reach)
         panels += [
             Panel(chart=chart, title=heading, width=WIDTH, height=height),
@@ -143,7 +134,7 @@ def layers_message(rows: Sequence[Mapping[str, Any]], *, whose: str) -> str:
     if not above:
         return f"{whose}: no layer shows interaction above chance"
     most = max(above, key=lambda row: row["excess"])
-    where = _place(most, _number(rows), between=" in ")
+    where = _place(most, _number(rows))
     size = f"{most['excess']:+.2f}, {most['excess_low']:+.2f} to {most['excess_high']:+.2f}"
     count = f"{len(above)} of {counted(len(rows), 'layer')}"
     return f"{whose}: interaction is above chance in {count}, most at {where} ({size})"
@@ -155,24 +146,17 @@ def _number(rows: Iterable[Mapping[str, Any]]) -> str:
     return "layer" if numbers == {"layer"} else "block"
 
 
-def _place(row: Mapping[str, Any], number: str, *, between: str) -> str:
+def _place(row: Mapping[str, Any], number: str) -> str:
     """A layer's role and place, such as "up in block 3"; a role of numbered layers goes with its number alone."""
     ends = {BEFORE: f"before the {number}s", AFTER: f"after the {number}s"}
-    if row["depth"] in ends:
-        return f"{row['role']}{between.replace('in ', '')}{ends[row['depth']]}"
-    return (
-        f"{row['role']} {row['depth']}" if row["number"] == "layer" else f"{row['role']}{between}block {row['depth']}"
-    )
+    numbered = row["depth"] if row["number"] == "layer" else f"in block {row['depth']}"
+    return f"{row['role']} {ends.get(row['depth'], numbered)}"
 
 
 def _known(rows: Iterable[Mapping[str, Any]], name: str) -> list[Json]:
     """The layers that have the quantity, each with its words."""
     number = _number(rows)
-    return [
-        {**row, "said": f"{_place(row, number, between=', ')}: {row[name]:z.3f}"}
-        for row in rows
-        if not math.isnan(row[name])
-    ]
+    return [{**row, "said": f"{_place(row, number)}: {row[name]:z.3f}"} for row in rows if not math.isnan(row[name])]
 
 
 def _heat(rows: Sequence[Mapping[str, Any]], name: str, *, most: float) -> Spec:

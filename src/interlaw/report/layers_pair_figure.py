@@ -87,8 +87,7 @@ def draw_layers_pair(sides: Mapping[str, Layers], *, message: str) -> Drawing:
 
 def _panel(values: list[Json], names: list[str], *, x: Spec, y: Spec) -> Spec:
     """The layers of one role."""
-    key = legend()
-    color, form = (told_apart("network", names, looks=looks, key=key) for looks in (SERIES, SHAPES))
+    color, form = (told_apart("network", names, looks=looks, key=legend()) for looks in (SERIES, SHAPES))
     place: Spec = {"x": "place", "color": color}
     return layered(
         x,

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from itertools import cycle
 from typing import TypedDict
 
+import numpy as np
+
 from interlaw.plain import Json
 
 
@@ -164,13 +166,7 @@ def ramp(count: int) -> list[str]:
         >>> ramp(1), len(ramp(9))
         (['#1a2f5c'], 9)
     """
-    if count == 1:
-        return [DEPTH_RAMP[-1]]
     stops = [[int(colour[i : i + 2], 16) for i in (1, 3, 5)] for colour in DEPTH_RAMP]  # #rrggbb
-    shades = []
-    for place in range(count):
-        at = place / (count - 1) * (len(stops) - 1)
-        start = min(int(at), len(stops) - 2)
-        mixed = [round(a + (at - start) * (b - a)) for a, b in zip(stops[start], stops[start + 1], strict=True)]
-        shades.append("#" + "".join(f"{part:02x}" for part in mixed))
-    return shades
+    at = np.linspace(len(stops) - 1, 0, count)[::-1]  # from the deep end, which a single shade is
+    mixed = [np.interp(at, range(len(stops)), channel).round().astype(int) for channel in zip(*stops, strict=True)]
+    return [f"#{red:02x}{green:02x}{blue:02x}" for red, green, blue in zip(*mixed, strict=True)]

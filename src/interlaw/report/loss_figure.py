@@ -40,18 +40,14 @@ DIAMOND: Spec = {
 
 @dataclass(frozen=True, kw_only=True)
 class LossPanel:
-    """What is drawn of one budget.
+    """What is drawn of one budget: means, curve, R* and intervals of the fit, and the trials behind the means.
 
-    Attributes:
-        fit: Means, curve, R* and intervals.
-        seeds: A row a trial behind the means: `key`, `seed`, `depth`, `width`, `ratio`, `loss`, and `adjusted`, its
-            loss at the budget's mean parameters; none where there is only a fit.
-        budget_text: The budget in words.
+    A row of `seeds` holds `key`, `seed`, `depth`, `width`, `ratio`, `loss`, and `adjusted`, its loss at the budget's
+    mean parameters; there are none where there is only a fit.
     """
 
     fit: laws.BudgetFit
-    seeds: tuple[Json, ...]
-    budget_text: str
+    seeds: tuple[Json, ...] = ()
 
     @property
     def places(self) -> list[tuple[float, float]]:
@@ -84,8 +80,7 @@ def loss_panels(analysis: Analysis) -> tuple[LossPanel, ...]:
         seeds: list[Any] = of_budget[["key", "seed", "depth", "width", "ratio", "loss"]].to_dict(orient="records")
         for row in seeds:
             row["adjusted"] = row["loss"] * shift.get((row["depth"], row["width"]), 1.0)
-        text = budget_text(fit.budget, str(of_budget["budget_kind"].iloc[0]))
-        panels.append(LossPanel(fit=fit, seeds=tuple(seeds), budget_text=text))
+        panels.append(LossPanel(fit=fit, seeds=tuple(seeds)))
     return tuple(panels)
 
 
@@ -122,9 +117,32 @@ def loss_message(fits: Sequence[laws.BudgetFit]) -> str:
     return f"Loss is lowest at {where}{rest}"
 
 
-def seen_interval(low: float, high: float) -> tuple[float, float]:
-    """An interval of R as a bar that can be seen, beside the mark of R* too: a single shape is 4% wide to each side."""
-    return (low, high) if low < high else (low / 1.04, high * 1.04)
+def interval_rows(fit: laws.BudgetFit) -> tuple[list[Json], list[Json]]:
+    """Where the loss is as good as the best, and where interaction is most efficient; empty where that is not known."""
+    loss, interaction = fit.loss_interval, fit.interaction_interval
+    gold, green = [], []
+    if loss is not None and fit.r_star.value is not None:
+        said = f"loss within {format_share(loss.delta)} of the best: R = {format_range(loss.low, loss.high)}"
+        gold.append({**_seen(loss.low, loss.high), "said": said})
+    if interaction is not None and interaction.low is not None and interaction.high is not None:
+        said = f"efficient interaction: R = {format_range(interaction.low, interaction.high)}"
+        green.append({**_seen(interaction.low, interaction.high), "said": said})
+    return gold, green
+
+
+def _seen(low: float, high: float) -> Json:
+    """The ends of a bar that can be seen, beside the mark of R* too: a single shape is 4% wide to each side."""
+    return {"low": low, "high": high} if low < high else {"low": low / 1.04, "high": high * 1.04}
+
+
+def curve_rows(fit: laws.BudgetFit | laws.TreatedBudget) -> list[Json]:
+    """A budget's fitted curve, with its band where that is known."""
+    curve = fit.curve
+    if curve is None:
+        return []
+    unknown = (None,) * len(curve.ratio)
+    columns = {"ratio": curve.ratio, "loss": curve.loss, "low": curve.low or unknown, "high": curve.high or unknown}
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
 def star_note(fit: laws.BudgetFit | laws.TreatedBudget) -> str:
@@ -153,7 +171,7 @@ def draw_loss(panels: Sequence[LossPanel], *, loss_unit: str, confidence: float)
     drawn = tuple(
         Panel(
             chart=_chart(panel, of_panel, x_limits=x_limits, loss_unit=loss_unit),
-            title=panel.budget_text,
+            title=budget_text(panel.fit.budget, panel.fit.kind),
             note=star_note(panel.fit),
             belongs={"budget": panel.fit.budget},
             **(look.OF_TWO if len(panels) == 1 else look.OF_THREE),
@@ -189,7 +207,7 @@ def _chart(panel: LossPanel, limits: Limits, *, x_limits: tuple[float, float], l
     return layered(
         log_axis("ratio", "R = depth / width", limits=x_limits, most=FEW_TICKS),
         linear_axis("loss", f"test loss ({loss_unit})", limits=limits),
-        *_intervals(panel.fit, limits, x_limits=x_limits),
+        *_intervals(panel.fit, limits),
         *_curve(panel.fit, limits.top),
         _seeds(panel, limits.top),
         _means(panel.fit, limits.top),
@@ -199,25 +217,16 @@ def _chart(panel: LossPanel, limits: Limits, *, x_limits: tuple[float, float], l
     )
 
 
-def _intervals(fit: laws.BudgetFit, limits: Limits, *, x_limits: tuple[float, float]) -> list[Spec]:
+def _intervals(fit: laws.BudgetFit, limits: Limits) -> list[Spec]:
     """The loss interval as a band over the whole height, the interaction interval as a bar on the floor."""
-    interval, interaction = fit.loss_interval, fit.interaction_interval
-    layers = []
-    if interval is not None and fit.r_star.value is not None:
-        near = format_range(interval.low, interval.high)
-        said = f"loss within {format_share(interval.delta)} of the best: R = {near}"
-        low, high = seen_interval(interval.low, interval.high)
-        band = {"low": max(low, x_limits[0]), "high": min(high, x_limits[1]), "said": said}
-        layers.append(marks([band], "rect", x="low", x2="high", said=True, color=look.GOOD, opacity=look.TINT))
-    if interaction is not None and interaction.low is not None and interaction.high is not None:
-        floor = limits.floor + ROOM_ABOVE * (limits.top - limits.floor)  # on the floor, not through it
-        said = f"efficient interaction: R = {format_range(interaction.low, interaction.high)}"
-        low, high = seen_interval(interaction.low, interaction.high)
-        bar = {"low": low, "high": high, "loss": floor, "said": said}
-        layers.append(
-            marks([bar], "rule", x="low", x2="high", y="loss", said=True, color=look.INTERACTION, strokeWidth=look.BAR)
-        )
-    return layers
+    gold, green = interval_rows(fit)
+    floor = limits.floor + ROOM_ABOVE * (limits.top - limits.floor)  # on the floor, not through it
+    bars = [{**row, "loss": floor} for row in green]
+    shown: Spec = {"x": "low", "x2": "high", "said": True, "clip": True}
+    return [
+        marks(gold, "rect", **shown, color=look.GOOD, opacity=look.TINT),
+        marks(bars, "rule", **shown, y="loss", color=look.INTERACTION, strokeWidth=look.BAR),
+    ]
 
 
 def _curve(fit: laws.BudgetFit, top: float) -> list[Spec]:
@@ -226,11 +235,8 @@ def _curve(fit: laws.BudgetFit, top: float) -> list[Spec]:
     if curve is None or fit.r_star.status not in TURNS:
         means = [{"ratio": point.ratio, "loss": min(point.adjusted, top)} for point in fit.points]
         return [marks(means, "line", x="ratio", y="loss", color=look.MUTED, strokeWidth=look.THIN, clip=True)]
-    columns = {"ratio": curve.ratio, "loss": curve.loss}
-    if curve.low is not None and curve.high is not None:
-        columns |= {"low": curve.low, "high": curve.high}
-    values = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-    banded = values if "low" in columns else []
+    values = curve_rows(fit)
+    banded = values if curve.low is not None else []
     dash = look.DASHES[0 if fit.r_star.value is not None else 1]
     beyond = [{"ratio": ratio, "loss": top} for ratio in _crossings(fit, top)]
     return [

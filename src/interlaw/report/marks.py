@@ -174,9 +174,9 @@ def interval_bars(
             `high_open`, True where there is no bound (False where left out).
         along: The axis that the interval lies on.
         across: The field of the other axis, or the axis.
-        color: A colour, or a channel.
+        color: As a mark's own, or a channel.
         width: Pixels across the bar.
-        where: A condition on `datum` that rows are drawn under.
+        where: As in `marks`.
     """
     other = "y" if along == "x" else "x"
     cap, *arrows = ENDS[along]

@@ -32,11 +32,9 @@ LEAST_LOSS = 1e-3  # above the best: a scale of less would paint noise
 def plane_rows(analysis: Analysis) -> list[Json]:
     """The plotted numbers of one view, a row a shape (mean over its seeds); none where nothing was measured.
 
-    Returns:
-        `budget`, `depth`, `width`, `ratio`, `aofe` (linear scale), `aofe_ratio`, `null` (the AOFE-ratio that chance
-        gives; None where it was not measured), `excess` (aofe_ratio - null), `loss` (relative to the budget's best,
-        minus 1), `front` (no shape of the budget has a ratio as high at an energy as low), `probability` (that it lies
-        on the front, under seed and measurement error; None where it is not known).
+    `null` is the AOFE-ratio that chance gives, `excess` what lies above it; `loss` is relative to the budget's best,
+    minus 1; `front` says that no shape of the budget has a ratio as high at an energy as low, `probability` how sure
+    that is under seed and measurement error. None stands for what is not known.
     """
     rows = []
     for fit in analysis.fit.budgets:
@@ -48,11 +46,7 @@ def plane_rows(analysis: Analysis) -> list[Json]:
             row: Json = {
                 "budget": fit.budget,
                 "of": format_size(fit.budget),
-                "depth": point.depth,
-                "width": point.width,
-                "ratio": point.ratio,
-                "aofe": point.aofe,
-                "aofe_ratio": point.aofe_ratio,
+                **{name: getattr(point, name) for name in ("depth", "width", "ratio", "aofe", "aofe_ratio")},
                 "null": None if excess is None else point.aofe_ratio - excess,
                 "excess": excess,
                 "loss": point.adjusted / best - 1,

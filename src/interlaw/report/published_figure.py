@@ -21,11 +21,7 @@ NUM_SIZES = 41  # of a law's line: enough for a curve to look smooth
 
 
 def published_lines() -> list[Json]:
-    """The plotted numbers: every published law that states a best ratio, over the sizes that it covers and no further.
-
-    Returns:
-        `law`: its name; `params` and `ratio`: lists of equal length; `said`: its statement and source.
-    """
+    """The plotted numbers: published laws that state a best ratio, over the sizes that they cover and no further."""
     lines = []
     for law in laws.published_laws():
         stated = [size for size, _ in law.points]

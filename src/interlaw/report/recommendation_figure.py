@@ -34,22 +34,20 @@ SHAPE: Spec = {
 
 def candidate_rows(result: Recommendation) -> list[Json]:
     """The plotted numbers: a shape's ratio, size and predicted loss above the best of the budget, per cent."""
-    return [
-        {
+    rows = []
+    for candidate in result.candidates:
+        shape, penalty = candidate.shape, candidate.penalty
+        rows.append({
             "shape": candidate_key(candidate),
-            "depth": str(candidate.shape.depth),
-            "ratio": candidate.shape.ratio,
-            "params": float(candidate.shape.params),
-            "penalty": 100 * candidate.penalty.value,
-            "low": 100 * candidate.penalty.low,
-            "high": 100 * candidate.penalty.high,
-            "pick": place == 0,
-            "said": f"{shape_name(candidate.shape.depth, candidate.shape.width)}: predicted loss "
-            f"{candidate.penalty.value:.2%} above the best "
-            f"({candidate.penalty.low:.2%} to {candidate.penalty.high:.2%})",
-        }
-        for place, candidate in enumerate(result.candidates)
-    ]
+            "depth": str(shape.depth),
+            "ratio": shape.ratio,
+            "params": float(shape.params),
+            **{"penalty": 100 * penalty.value, "low": 100 * penalty.low, "high": 100 * penalty.high},
+            "pick": candidate is result.pick,
+            "said": f"{shape_name(shape.depth, shape.width)}: predicted loss {penalty.value:.2%} above the best "
+            f"({penalty.low:.2%} to {penalty.high:.2%})",
+        })  # fmt: skip
+    return rows
 
 
 def candidate_key(candidate: Candidate) -> str:
@@ -74,7 +72,7 @@ def draw_predictions(result: Recommendation) -> Drawing:
         f"pick; other dots: the other shapes, each with its {laws.Settings.confidence:.0%} interval. Lines: published "
         "laws over the sizes they speak of; grey dots: published models."
     )
-    panels: tuple[Panel, ...] = (
+    panels = (
         Panel(chart=_cost(result), title="Predicted loss above the best shape", **look.OF_TWO),
         Panel(chart=_among(result), title="Beside published laws and models", **look.OF_TWO),
     )
@@ -102,18 +100,10 @@ def _cost(result: Recommendation) -> Spec:
 def _among(result: Recommendation) -> Spec:
     values = candidate_rows(result)
     bar = {"params": result.params, "low": result.interval.low, "high": result.interval.high}
-    dot: Spec = {
-        "shape": "diamond",
-        "size": look.LARGE,
-        "stroke": look.SURFACE,
-        "strokeWidth": look.HAIR,
-        "fillOpacity": 1,
-    }
+    gold: Spec = {"color": look.GOOD, "opacity": look.HALF, "strokeWidth": look.BROAD}
     return among_published(
-        marks(
-            [bar], "rule", x="params", y="low", y2="high", color=look.GOOD, opacity=look.HALF, strokeWidth=look.BROAD
-        ),
-        marks(values, "point", x="params", y="ratio", said=True, fill=PICKED, cursor="pointer", **dot),
+        marks([bar], "rule", x="params", y="low", y2="high", **gold),
+        marks(values, "point", x="params", y="ratio", said=True, shape="diamond", **SHAPE),
         sizes=[result.params],
         ratios=[row["ratio"] for row in values],
     )

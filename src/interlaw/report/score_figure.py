@@ -31,13 +31,11 @@ def draw_scores(points: Sequence[PublishedRow], *, interval: tuple[float, float]
     scored = [model for models in bins.values() for model in models]
     if not scored:
         raise InterlawError("expected scored models to draw, found none; choose another protocol")
-    x_limits = padded([*interval, *(model.ratio for model in scored)], log=True)
-    _, high = padded([model.score for model in scored])
+    limits = padded([*interval, *(model.ratio for model in scored)], log=True)
+    x = log_axis("ratio", "R = depth / width", limits=limits)
+    y = linear_axis("score", "MMLU-Pro (%)", limits=(0.0, padded([model.score for model in scored])[1]))
     drawn = tuple(
-        Panel(
-            chart=_chart(models, interval, x_limits=x_limits, y_limits=(0.0, high)),
-            title=f"{size}, {counted(len(models), 'model')}",
-        )
+        Panel(chart=_chart(models, interval, x=x, y=y), title=f"{size}, {counted(len(models), 'model')}")
         for size, models in bins.items()
     )
     inside = sum(interval[0] <= model.ratio <= interval[1] for model in scored)
@@ -49,13 +47,7 @@ def draw_scores(points: Sequence[PublishedRow], *, interval: tuple[float, float]
     return Drawing(message=message, caption=caption, panels=drawn)
 
 
-def _chart(
-    models: Sequence[PublishedRow],
-    interval: tuple[float, float],
-    *,
-    x_limits: tuple[float, float],
-    y_limits: tuple[float, float],
-) -> Spec:
+def _chart(models: Sequence[PublishedRow], interval: tuple[float, float], *, x: Spec, y: Spec) -> Spec:
     values = [
         {
             "ratio": model.ratio,
@@ -70,8 +62,8 @@ def _chart(
     dot: Spec = {"size": DOT, "strokeWidth": THIN, "fillOpacity": 1}
     dot |= {"fill": when("datum.guess", SURFACE, other=FIT), "stroke": when("datum.guess", MUTED, other=SURFACE)}
     return layered(
-        log_axis("ratio", "R = depth / width", limits=x_limits),
-        linear_axis("score", "MMLU-Pro (%)", limits=y_limits),
+        x,
+        y,
         marks([band], "rect", x="low", x2="high", color=GOOD, opacity=TINT),
         marks(values, "point", x="ratio", y="score", said=True, **dot),
     )

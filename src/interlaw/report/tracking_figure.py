@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from interlaw.plain import Json
 from interlaw.report.figure import Drawing, Panel
 from interlaw.report.look import DASHES, DOT, FIT, FLAT, INTERACTION, MUTED, SMALL, TINT, padded
@@ -12,14 +14,14 @@ from interlaw.tracking import TrackedPoint, Tracker
 MEASURED, CHANCE = "AOFE-ratio", "by chance"
 
 
-def tracking_rows(tracker: Tracker, view: str) -> list[Json]:
-    """The plotted numbers of a view: two rows a step, without steps that could not be measured.
+def tracking_rows(points: Sequence[TrackedPoint]) -> list[Json]:
+    """The plotted numbers of a view: two rows a step.
 
     The range of chance is the interval of the excess, laid around chance: interaction lies inside exactly where its
     excess cannot be told from 0.
     """
     rows = []
-    for point in (each for each in tracker.points if each.view == view and not each.reason):
+    for point in points:
         measured = {"value": point.interaction, "low": point.low, "high": point.high}
         ends = {"low": point.interaction - point.excess_high, "high": point.interaction - point.excess_low}
         for what, values in ((MEASURED, measured), (CHANCE, {"value": point.null, **ends})):
@@ -38,24 +40,30 @@ def draw_tracking(tracker: Tracker) -> Drawing:
     Raises:
         ValueError: Nothing was measured yet.
     """
-    if all(point.reason for point in tracker.points):
+    views: dict[str, list[TrackedPoint]] = {}
+    for point in tracker.points:
+        if not point.reason:  # it was measured
+            views.setdefault(point.view, []).append(point)
+    if not views:
         raise ValueError("expected a tracker with measurements, found none; call it with the steps of a training first")
-    views = list(dict.fromkeys(point.view for point in tracker.points if not point.reason))
     steps = [point.step for point in tracker.points] + list(tracker.losses)
     limits = (min(steps), max(*steps, min(steps) + 1))
     x = linear_axis("step", "optimizer steps", limits=limits, tickMinStep=1, format="~s")
-    panels = [_view_panel(tracker, view, x=x) for view in views]
+    panels = [_view_panel(points, view, x=x) for view, points in views.items()]
     if tracker.losses:
         panels.append(_loss_panel(tracker.losses, x))
     caption = (
         "Dashed: what a random basis gives for the same spectrum; grey: how far that may lie from there. Interaction "
         "within the grey cannot be told from chance. Coloured band: interval over samples alone."
     )
-    return Drawing(message=_message(tracker, views), caption=caption, panels=tuple(panels), columns=1, shared=False)
+    message = "; ".join(
+        f"{view} view: interaction {_against(points[0])}, {_against(points[-1])}" for view, points in views.items()
+    )
+    return Drawing(message=message, caption=caption, panels=tuple(panels), columns=1, shared=False)
 
 
-def _view_panel(tracker: Tracker, view: str, *, x: Spec) -> Panel:
-    values = tracking_rows(tracker, view)
+def _view_panel(points: Sequence[TrackedPoint], view: str, *, x: Spec) -> Panel:
+    values = tracking_rows(points)
     ends = [row.get(name) for row in values for name in ("value", "low", "high")]
     known, chance = ([row for row in values if row["what"] == what] for what in (MEASURED, CHANCE))
     color = told_apart("what", (MEASURED, CHANCE), looks=(INTERACTION, MUTED), key={"title": None})
@@ -86,15 +94,6 @@ def _loss_panel(losses: dict[int, float], x: Spec) -> Panel:
 
 def _said(step: int, what: str, *, value: float) -> str:
     return f"step {step}, {what}: {number(value)}"
-
-
-def _message(tracker: Tracker, views: list[str]) -> str:
-    """Where interaction stood at the first and at the last measurement of each view."""
-    said = []
-    for view in views:
-        points = [point for point in tracker.points if point.view == view and not point.reason]
-        said.append(f"{view} view: interaction {_against(points[0])}, {_against(points[-1])}")
-    return "; ".join(said)
 
 
 def _against(point: TrackedPoint) -> str:

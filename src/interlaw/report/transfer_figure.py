@@ -57,10 +57,7 @@ def _check_chart(check: CoordinateCheck, moved: tuple[float, float], *, steps: i
     values = movement_rows(check)
     last = [row for row in values if row["step"] == steps]
     names = ("last block", "outputs")
-    color, shape = (
-        told_apart("what", names, looks=(FIT, BEST), key=legend()),
-        told_apart("what", names, looks=SHAPES),
-    )
+    color, shape = told_apart("what", names, looks=(FIT, BEST), key=legend()), told_apart("what", names, looks=SHAPES)
     place: Spec = {"x": "size", "y": "moved", "color": color}
     return layered(
         log_axis("size", check.axis, limits=padded(check.sizes, log=True), ticks=check.sizes, format="d"),
@@ -106,7 +103,7 @@ def rate_rows(curve: RateCurve) -> list[Json]:
             "rate": rate,
             "excess": 100 * (loss / best - 1),
             "size": str(curve.size),
-            "said": f"{curve.axis} {curve.size}, rate {rate:.3g}: {100 * (loss / best - 1):.2f}% above its best",
+            "said": f"{curve.axis} {curve.size}, rate {rate:.3g}: {loss / best - 1:.2%} above its best",
         }
         for rate, loss in zip(curve.rates, curve.losses, strict=True)
     ]
@@ -114,16 +111,12 @@ def rate_rows(curve: RateCurve) -> list[Json]:
 
 def _rate_chart(curves: Sequence[RateCurve]) -> Spec:
     sizes = [str(curve.size) for curve in curves]
-    key = legend("size")
-    color, shape = (
-        told_apart("size", sizes, looks=ramp(len(sizes)), key=key),
-        told_apart("size", sizes, looks=SHAPES, key=key),
-    )
+    color, shape = (told_apart("size", sizes, looks=looks, key=legend("size")) for looks in (ramp(len(sizes)), SHAPES))
     values = [row for curve in curves for row in rate_rows(curve)]
-    best = [{"rate": curve.best_rate, "size": str(curve.size), "edge": curve.at_edge} for curve in curves]
-    seeds = [
-        {"rate": rate, "size": str(curve.size), "excess": BELOW} for curve in curves for rate in curve.seed_best_rates
-    ]
+    best, seeds = [], []
+    for curve, size in zip(curves, sizes, strict=True):
+        best.append({"rate": curve.best_rate, "size": size, "edge": curve.at_edge})
+        seeds += [{"rate": rate, "size": size, "excess": BELOW} for rate in curve.seed_best_rates]
     limits = padded([rate for curve in curves for rate in curve.rates], log=True)
     near = [row for row in values if row["excess"] <= MOST_EXCESS]
     dash = when("datum.edge", DASHES[2], other=DASHES[0])

@@ -8,7 +8,7 @@ from interlaw.laws import TreatedBudget, TreatmentComparison, TreatmentDifferenc
 from interlaw.plain import Json
 from interlaw.report import look
 from interlaw.report.figure import Drawing, Panel, chosen_opacity
-from interlaw.report.loss_figure import LEAST_SPAN, shape_key, star_ends, star_note
+from interlaw.report.loss_figure import LEAST_SPAN, curve_rows, shape_key, star_ends, star_note
 from interlaw.report.marks import Spec, interval_bars, layered, legend, linear_axis, log_axis, marks, told_apart
 from interlaw.report.results import RunResults
 from interlaw.report.wording import budget_text, number, shape_name, treatment_text
@@ -117,16 +117,10 @@ def _chart(
 def _curves(treated: Sequence[TreatedBudget]) -> list[Json]:
     """Fitted curves of those with an optimum, with their bands."""
     return [
-        {
-            "treatment": treatment_text(each.treatment),
-            "ratio": each.curve.ratio[i],
-            "loss": each.curve.loss[i],
-            "low": None if each.curve.low is None else each.curve.low[i],
-            "high": None if each.curve.high is None else each.curve.high[i],
-        }
+        {**row, "treatment": treatment_text(each.treatment)}
         for each in treated
-        if each.curve is not None and each.r_star.value is not None
-        for i in range(len(each.curve.ratio))
+        if each.r_star.value is not None
+        for row in curve_rows(each)
     ]
 
 
@@ -150,16 +144,16 @@ def _stars(
     """R* with its interval on the floor, and the edges of the grid that the loss falls towards."""
     optima, edges = [], []
     for each in treated:
-        star, of = each.r_star, {"treatment": treatment_text(each.treatment), "loss": heights[each.treatment]}
-        ratios = [point.ratio for point in each.points]
+        star, name = each.r_star, treatment_text(each.treatment)
+        of = {"treatment": name, "loss": heights[each.treatment]}
         if star.value is not None:
-            said = f"{treatment_text(each.treatment)}: {star_note(each)}"
+            said = f"{name}: {star_note(each)}"
             optima.append({**of, "sign": "diamond", "ratio": star.value, **star_ends(each, x_limits), "said": said})
         elif star.edge is not None:
             low = star.edge == "low"
             side, at, sign = ("shallow", min, "triangle-left") if low else ("deep", max, "triangle-right")
-            said = f"{treatment_text(each.treatment)}: no R*, the loss still falls at the {side} end"
-            edges.append({**of, "sign": sign, "ratio": at(ratios), "said": said})
+            said = f"{name}: no R*, the loss still falls at the {side} end"
+            edges.append({**of, "sign": sign, "ratio": at(point.ratio for point in each.points), "said": said})
     return optima, edges
 
 

@@ -8,10 +8,12 @@ from typing import Any
 from interlaw.size import counted, format_ratio, format_size
 
 KINDS = {
+    "": "parameters",  # of a table that does not say what its budgets count
     "params": "parameters",
     "params_non_embedding": "non-embedding parameters",
     "flops_per_token": "training FLOPs a token",
     "train_flops": "training FLOPs",
+    "tokens_per_param": "tokens per parameter",
 }
 
 
@@ -19,8 +21,8 @@ def budget_text(budget: float, kind: str) -> str:
     """A budget as a person reads it.
 
     Example:
-        >>> budget_text(50_000.0, "params")
-        '50k parameters'
+        >>> budget_text(50_000.0, "params"), budget_text(2.5, "tokens_per_param")
+        ('50k parameters', '2.5 tokens per parameter')
     """
     return f"{format_size(budget)} {KINDS.get(kind, kind)}"
 
