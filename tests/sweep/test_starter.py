@@ -44,6 +44,7 @@ def test_a_key_behind_a_comment_sign_shows_the_default() -> None:
     assert shown["beta1"] == TrainingPart.model_fields["beta1"].default
     assert shown["weight_decay"] == TrainingPart.model_fields["weight_decay"].default
     assert not set(shown) & set(given)
+    assert "\n# tied = false\n" in starter_recipe(family="gpt")
 
 
 @pytest.mark.parametrize(

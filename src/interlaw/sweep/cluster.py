@@ -154,8 +154,9 @@ def trials_beside(ray: Any, options: RayOptions, *, device: str) -> int:
 
 def _processes(node: Json, options: RayOptions) -> int:
     """Processes of a trial that a node can hold."""
-    has, wanted = node["Resources"], {"CPU": options.num_cpus, "GPU": options.num_gpus}
-    fits = [int(has.get(name, 0) / (all_ / options.num_devices) + _ROUNDING) for name, all_ in wanted.items() if all_]
+    cpus, gpus = options.num_cpus / options.num_devices, options.num_gpus / options.num_devices
+    has = node["Resources"]
+    fits = [int(has.get(name, 0) / each + _ROUNDING) for name, each in (("CPU", cpus), ("GPU", gpus)) if each]
     return min(fits, default=options.num_devices)
 
 

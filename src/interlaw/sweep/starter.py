@@ -122,9 +122,11 @@ def _defaults(model: type[BaseModel], *, without: Collection[str] = ()) -> Json:
 
 
 def _sizes(shape: type[Shape], *, without: Collection[str]) -> Json:
-    """The family's other sizes; those that the data decide are left out."""
+    """The family's other sizes; those that the data decide are left out, and a default of 0 follows from the others."""
     chosen = [one for one in fields(shape) if one.init and not one.name.startswith("_") and one.name not in without]
-    return {one.name: None if one.default is MISSING else one.default or None for one in chosen}
+    return {
+        one.name: one.default if one.default is False or one.default not in (MISSING, 0) else None for one in chosen
+    }
 
 
 def _toml(value: Any) -> str:

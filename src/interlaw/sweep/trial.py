@@ -128,10 +128,9 @@ class Attempt:
     def trained_before(self, model: nn.Module) -> Record | None:
         """The record of a training that ended, its weights put into the model; None when it is to be trained."""
         record = self.folder.trained()
-        if record is None:
-            return None
         try:
-            load_weights(model, load(self.folder.weights.read_bytes()))
+            if record is not None:
+                load_weights(model, load(self.folder.weights.read_bytes()))
         except (SafetensorError, KeyError, RuntimeError):  # damaged: training again costs time alone
             return None
         return record
