@@ -41,8 +41,7 @@ class StoredTrial(TrialFolder):
     def write_record(self, record: Record) -> None:
         """Stores weights and curve, then the record: from here on the trial has ended. The first record stands."""
         files = [path for path in (self.weights, self.path / "curve.csv") if path.exists()]
-        contents = {path.relative_to(self.path).as_posix(): path.read_bytes() for path in files}
-        self.storage.write(contents)
+        self.storage.write({path.relative_to(self.path).as_posix(): path.read_bytes() for path in files})
         content = (record.model_dump_json(indent=1) + "\n").encode()
         if not self.storage.create("record.json", content):
             content = self.storage.read("record.json") or content  # ours where it was just removed, to run it again
@@ -124,8 +123,7 @@ class StoredRun(RunFolder):
     def write_plan(self, trials: Sequence[TrialSpec], recipe: str) -> None:
         """Writes the specs that are not there yet, and the recipe."""
         super().write_plan(trials, recipe)
-        names = {f"trials/{trial.key}/spec.json" for trial in trials}
-        new = names - set(self.storage.names())
+        new = {f"trials/{trial.key}/spec.json" for trial in trials} - set(self.storage.names())
         contents = {name: (self.path / name).read_bytes() for name in sorted(new)}
         self.storage.write({**contents, RECIPE: recipe.encode()})
 
