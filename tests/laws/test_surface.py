@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 
 from interlaw.errors import InterlawError
 from interlaw.laws import compute_optima, surface_optima
+from interlaw.size import parse_size
 
 DEPTHS, WIDTHS = (4, 6, 8, 12, 16, 24, 32, 40), (64, 96, 128, 160, 192, 256, 320, 384, 512, 640)
 
@@ -136,8 +138,23 @@ def test_a_budget_in_flops_without_a_minimum_inside_gives_nothing() -> None:
     assert {one.status for one in compute_optima(falling)} == {"edge"}
     few = {name: column[:7] for name, column in rows.items()}
     assert compute_optima(few)[0].status == "too_few_shapes"
-    with pytest.raises(InterlawError, match="expected the column width"):
-        compute_optima({name: column for name, column in rows.items() if name != "width"})
+
+
+@pytest.mark.parametrize("optima", [surface_optima, compute_optima])
+def test_the_columns_of_a_surface_are_read_as_those_of_a_fit(optima: Callable[..., tuple[object, ...]]) -> None:
+    rows = {name: np.array(column) for name, column in isoflops(0).items()}
+    written = {**rows, "params": [f"{float(params) / 1e6}M" for params in rows["params"]]}
+    numbers = {**rows, "params": [float(parse_size(params)) for params in written["params"]]}
+    assert optima(written, num_bootstrap=200) == optima(numbers, num_bootstrap=200)
+    with pytest.raises(InterlawError, match="width missing among"):
+        optima({name: column for name, column in rows.items() if name != "width"})
+    with pytest.raises(InterlawError, match="expected numbers in column width"):
+        optima({**rows, "width": ["wide"] * len(rows["width"])})
+
+
+def test_a_budget_in_flops_is_a_column() -> None:
+    with pytest.raises(InterlawError, match="expected the column budget"):
+        compute_optima({name: column for name, column in isoflops(0).items() if name != "budget"})
 
 
 @pytest.mark.parametrize("name", ["gemstones-cooldown", "gemstones-half-rate", "mlfoundations-grid", "byte-level"])

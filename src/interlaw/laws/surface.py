@@ -11,16 +11,16 @@ and the quadratic is least at  [2 b2, b5; b5, 2 b4] (n, r) = -(b1, b3).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy import special
 
 from interlaw.errors import InterlawError
+from interlaw.laws.cells import REQUIRED, Columns, cells_of, numbers_of
 from interlaw.laws.forms import OWN_TOKENS, own_tokens
 from interlaw.laws.grouping import averages
 from interlaw.laws.loss_curve import inflated
@@ -106,7 +106,7 @@ class Shapes:
 
 
 def surface_optima(
-    columns: Mapping[str, Any],
+    columns: Columns,
     *,
     sizes: Sequence[float] | None = None,
     num_bootstrap: int = Settings.num_bootstrap,
@@ -121,7 +121,7 @@ def surface_optima(
         seed: Of the draws.
 
     Raises:
-        InterlawError: A size, shape or loss has no logarithm.
+        InterlawError: A column is missing or not numeric, or a size, shape or loss has no logarithm.
 
     Example:
         >>> import itertools
@@ -142,7 +142,7 @@ def surface_optima(
 
 
 def compute_optima(
-    columns: Mapping[str, Any], *, num_bootstrap: int = Settings.num_bootstrap, seed: int = 0
+    columns: Columns, *, num_bootstrap: int = Settings.num_bootstrap, seed: int = 0
 ) -> tuple[ComputeOptimum, ...]:
     """The best size, data and ratio of each budget in training FLOPs.
 
@@ -153,15 +153,14 @@ def compute_optima(
         seed: Of the draws.
 
     Raises:
-        InterlawError: A column is missing.
+        InterlawError: A column is missing or not numeric.
 
     Source: the IsoFLOP profiles of Hoffmann et al. 2022 (arXiv 2203.15556, approach 2), with R beside N.
     """
+    runs = numbers_of(cells_of(columns))
+    if "budget" not in runs:
+        raise InterlawError("expected the column budget in a table of FLOPs budgets, found none; add it")
     names = ["budget", "params", "depth", "width"]
-    missing = [name for name in (*names, "loss") if name not in columns]
-    if missing:
-        raise InterlawError(f"expected the column {missing[0]} in a table of FLOPs budgets, found none; add it")
-    runs = pd.DataFrame({name: np.asarray(columns[name], dtype=float) for name in (*names, "loss")})
     shapes = runs.assign(log_loss=np.log(runs["loss"])).groupby(names, sort=False)["log_loss"].mean().reset_index()
     rng = np.random.default_rng(seed)
     return tuple(
@@ -170,26 +169,21 @@ def compute_optima(
     )
 
 
-def read_shapes(columns: Mapping[str, Any]) -> Shapes:
+def read_shapes(columns: Columns) -> Shapes:
     """Mean log loss of each shape (runs of equal N, depth, width and D), and what of log D does not follow from N."""
-    names = [name for name in ("params", "depth", "width", "train_tokens") if name in columns]
-    keys, index = np.unique(
-        np.column_stack([np.asarray(columns[name], dtype=float) for name in names]), axis=0, return_inverse=True
-    )
-    index = index.reshape(-1)
-    losses = np.asarray(columns["loss"], dtype=float)
-    for name, values in (*zip(names[:3], keys.T, strict=False), ("loss", losses)):
-        if not np.all(np.isfinite(values) & (values > 0)):
+    runs = numbers_of(cells_of(columns))
+    for name in REQUIRED:
+        if not (np.isfinite(runs[name]) & (runs[name] > 0)).all():
             raise InterlawError(
                 f"expected positive finite {name} in every row, found others; leave out the runs that did not end well"
             )
-    loss = np.log(losses)
-    n, r = np.log(keys[:, 0]), np.log(keys[:, 1] / keys[:, 2])
-    t = None
-    tokens = keys[:, 3] if "train_tokens" in names else np.zeros(1)
+    sizes = runs.reindex(columns=["params", "depth", "width", "train_tokens"], fill_value=0.0).to_numpy()
+    shapes, index = np.unique(sizes, axis=0, return_inverse=True)
+    params, depth, width, tokens = shapes.T
+    n, t = np.log(params), None
     if np.all(np.isfinite(tokens) & (tokens > 0)) and np.ptp(n) > OWN_TOKENS:  # of one size nothing follows
         t = own_tokens(n, np.log(tokens))
-    return Shapes(n, r, averages(loss, index), t)
+    return Shapes(n, np.log(depth / width), averages(np.log(runs["loss"].to_numpy()), index.reshape(-1)), t)
 
 
 def optimum_at(shapes: Shapes, params: float, *, num_bootstrap: int, rng: np.random.Generator) -> SurfaceOptimum:
