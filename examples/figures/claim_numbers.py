@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from interlaw.interaction import measure
 from interlaw.laws import Claim, FittedTable, fit_law
 from interlaw.laws.claim import CLAIMED
-from interlaw.laws.claims import read_together
+from interlaw.laws.parts import read_together
 from interlaw.laws.scales import to_scale
 from interlaw.laws.tracking import efficient_ratio
 from interlaw.published import compare_models, published_rows

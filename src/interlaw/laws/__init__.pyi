@@ -1,13 +1,13 @@
 from .claim import Claim as Claim
-from .claims import FittedTable as FittedTable
-from .claims import judge_together as judge_together
 from .compare import RivalForm as RivalForm
 from .fit import fit_law as fit_law
 from .interaction_interval import SURE as SURE
 from .joint_law import JointLaw as JointLaw
 from .joint_law import LinePoint as LinePoint
 from .law_fit import LawFit as LawFit
+from .parts import FittedTable as FittedTable
 from .parts import fit_each as fit_each
+from .parts import judge_together as judge_together
 from .published import LAWS as LAWS
 from .published import SIZE_TOLERANCE as SIZE_TOLERANCE
 from .published import PublishedLaw as PublishedLaw

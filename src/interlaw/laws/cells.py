@@ -15,8 +15,8 @@ from interlaw.size import parse_size
 
 REQUIRED = ("params", "depth", "width", "loss")
 MEASURED = ("aofe", "aofe_ratio", "aofe_scale_free", "null_ratio", "excess_ratio")
-_SIZES = {"params", "budget", "budget_spent", *PROGRESS}
-_OTHERS = ("learning_rate", "rate_at_edge", "val_loss", *MEASURED)
+_SIZES = ("params", "budget", "budget_spent")
+_NUMBERS = ("depth", "width", "loss", "learning_rate", "rate_at_edge", "val_loss", *MEASURED)
 
 
 class Columns(Protocol):
@@ -62,12 +62,12 @@ def numbers_of(cells: pd.DataFrame) -> pd.DataFrame:
     Raises:
         InterlawError: A cell is no number.
     """
-    columns = {name: number_of(cells[name]) for name in (*REQUIRED, *_OTHERS) if name in cells and name not in _SIZES}
+    columns = {name: number_of(cells[name]) for name in _NUMBERS if name in cells}
     # W&B's _step, and names with capitals
     progress = {str(name).lower().strip("_"): name for name in reversed(cells.columns)}
     spelled = {name: progress[name] for name in PROGRESS if name in progress and not _in_words(cells[progress[name]])}
-    sizes = {name: name for name in ("params", "budget", "budget_spent") if name in cells} | spelled
-    columns |= {name: _sizes(cells[theirs]) for name, theirs in sizes.items()}
+    sizes = {name: name for name in _SIZES if name in cells} | spelled
+    columns |= {name: number_of(cells[theirs].map(_plain)) for name, theirs in sizes.items()}
     if "seed" in cells:
         columns["seed"] = _seeds(cells["seed"])
     return pd.DataFrame(columns, index=cells.index)
@@ -92,12 +92,8 @@ def _column(values: Any) -> pd.Series[Any]:
     return pd.Series([*values], dtype=object)
 
 
-def _sizes(cells: pd.Series[Any]) -> FloatArray:
-    """Numbers, or sizes such as 1.002M as they are written everywhere else."""
-    return number_of(cells.map(_plain))
-
-
 def _plain(cell: Any) -> Any:
+    """The number that a size such as 1.002M stands for; any other cell as it is."""
     if not isinstance(cell, str) or cell.strip()[-1:] not in set("kKmMbBgGtT"):
         return cell
     try:
@@ -110,15 +106,13 @@ def _in_words(cells: pd.Series[Any]) -> bool:
     """Whether a column says all in words, such as `last` or `10/10`: whatever its name, it counts nothing."""
 
     def is_word(cell: Any) -> bool:
-        if not isinstance(_plain(cell), str):
-            return False
         try:
             float(cell)
-        except ValueError:
-            return True
+        except (TypeError, ValueError, OverflowError):
+            return isinstance(cell, str)
         return False
 
-    said = cells.dropna()
+    said = cells.dropna().map(_plain)
     return len(said) > 0 and all(map(is_word, said))
 
 

@@ -95,11 +95,10 @@ def not_testable(asked: Claim, reason: str) -> Claim:
 def adjust(claims: Sequence[Claim]) -> tuple[Claim, ...]:
     """Holm's correction over the claims of one test that have a p-value; verdicts and sentences follow from it."""
     tested = [each for each in claims if each.p_value is not None]
-    adjusted = holm([each.p_value or 0.0 for each in tested])
-    opposite = holm([1.0 if each.p_opposite is None else each.p_opposite for each in tested])
-    judged = iter(
-        judge(replace(each, p_adjusted=p_adjusted, p_opposite=None if each.p_opposite is None else p_opposite))
-        for each, p_adjusted, p_opposite in zip(tested, adjusted, opposite, strict=True)
+    claimed, opposite = (holm([getattr(each, name) for each in tested]) for name in ("p_value", "p_opposite"))
+    judged = (
+        judge(replace(each, p_adjusted=p_adjusted, p_opposite=p_opposite))
+        for each, p_adjusted, p_opposite in zip(tested, claimed, opposite, strict=True)
     )
     return tuple(each if each.p_value is None else next(judged) for each in claims)
 

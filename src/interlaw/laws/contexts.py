@@ -68,12 +68,12 @@ def read_contexts(runs: Runs, shapes: ShapeMeans, *, budgets: Sequence[BudgetFit
     frame, own, log_loss = runs.frame, shapes.frame, np.log(runs.frame["loss"].to_numpy())
     levels, context = np.unique(own["budget"], return_inverse=True)
     optima = [each.r_star.value if each.r_star.status == "optimum" else None for each in budgets]
-    r_star = np.array([np.nan if each is None else each for each in optima])
+    log_r_star = np.log(np.array(optima, dtype=np.float64))
     size = np.log([each.params_mean for each in budgets])
     interaction, variance = _interaction(runs)
     seeds = {"seed": frame["seed"].to_numpy()} if "seed" in frame else {}
     return Contexts(
-        contexts=pd.DataFrame({"source": 0, "group": 0, "budget": levels, "size": size, "log_r_star": np.log(r_star)}),
+        contexts=pd.DataFrame({"source": 0, "group": 0, "budget": levels, "size": size, "log_r_star": log_r_star}),
         shapes=own[["depth", "width", "log_ratio"]].assign(
             context=context.reshape(-1),
             log_spent=np.log(own["spent"]),

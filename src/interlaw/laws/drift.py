@@ -27,8 +27,10 @@ def loss_drift(stability: Stability, *, confidence: float) -> Claim:
     stderr = (stability.high - stability.low) / 2 / float(special.stdtrit(dof, (1 + confidence) / 2))
     verdict = {"stable": "holds", "moves": "opposite"}.get(stability.verdict, "cannot tell")
     p_value = stability.tests[0].p_value if stability.tests else None
-    tested = replace(asked, effect=stability.gamma, low=stability.low, high=stability.high, p_value=p_value)
-    return _worded(replace(tested, verdict=verdict), stderr=stderr, dof=dof, reason=stability.reason)
+    tested = replace(
+        asked, effect=stability.gamma, low=stability.low, high=stability.high, p_value=p_value, verdict=verdict
+    )
+    return _worded(tested, stderr=stderr, dof=dof, reason=stability.reason)
 
 
 def pooled_loss_drift(contexts: Contexts, *, confidence: float) -> Claim:

@@ -11,6 +11,7 @@ from interlaw.errors import InterlawError
 from interlaw.laws.budget_fit import fit_budget
 from interlaw.laws.caveats import collect_warnings
 from interlaw.laws.cells import Columns
+from interlaw.laws.claim import CLAIMED
 from interlaw.laws.claims import judge_claims
 from interlaw.laws.contexts import read_contexts
 from interlaw.laws.drift import loss_drift
@@ -29,7 +30,6 @@ from interlaw.plain import Json
 OTHER_WINDOWS = (0.05, 0.15)
 WINDOW_DRAWS = 300  # for a standard error, not for the ends of an interval
 JOINT_WINDOW_DRAWS = 100  # each is a fit of all shapes; the ends of this interval only name a verdict
-MEASURED_OF_POINT = ("aofe", "aofe_ratio", "aofe_scale_free", "excess_ratio")
 
 
 def fit_law(
@@ -187,7 +187,7 @@ def _with_interaction(budget: BudgetFit, own: pd.DataFrame, interval: Interactio
     front = {(shape.depth, shape.width): shape for shape in (interval.front_probability if interval else ())}
     points = []
     for point, row in zip(budget.points, own.to_dict("records"), strict=True):
-        measured: Json = {name: row[name] if pd.notna(row.get(name)) else None for name in MEASURED_OF_POINT}
+        measured: Json = {name: row[name] if pd.notna(row.get(name)) else None for name in CLAIMED}
         shape = front.get((point.depth, point.width))
         pareto, probability = (shape.measured, shape.probability) if shape else (None, None)
         points.append(replace(point, **measured, pareto=pareto, front_probability=probability))

@@ -11,7 +11,7 @@ import pandas as pd
 from scipy import special
 
 from interlaw.laws.cells import MEASURED
-from interlaw.laws.rows import BoolArray, FloatArray, IntArray
+from interlaw.laws.rows import FloatArray, IntArray
 from interlaw.laws.scales import from_scale, to_scale
 from interlaw.laws.settings import LEVEL
 from interlaw.laws.table import Runs
@@ -20,27 +20,6 @@ from interlaw.laws.table import Runs
 # from 2.22 at 0.3M to 0.97 at 10M (-0.23); larger language models less.
 ASSUMED_SLOPE = -0.2
 NEGLIGIBLE = 1e-9  # difference of log sizes that is rounding: sizes are whole numbers below 1e9, or means of some
-
-
-@dataclass(frozen=True, kw_only=True)
-class SizeSlope:
-    """D log L / d log spent of each shape, as a sweep of several budgets shows it: (n,).
-
-    Attributes:
-        value: The estimate, along which losses are moved.
-        clear: Whether its one-sided interval lies below 0.
-    """
-
-    value: FloatArray
-    clear: BoolArray
-
-    def to_judge_by(self) -> FloatArray:
-        """The slope that says how far unequal sizes shift the loss.
-
-        More parameters lower the loss. A slope that is not clear of 0 says nothing of that, such as one between budgets
-        whose larger one was trained worse: the steeper of it and the assumed one takes its place.
-        """
-        return np.where(self.clear, self.value, np.minimum(self.value, ASSUMED_SLOPE))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,13 +84,12 @@ def group_shapes(runs: Runs) -> ShapeMeans:
     spread = log_loss - mean(log_loss)[run_shape]
     dof = int(len(log_loss) - len(shapes))
     tokens = None if runs.spends_tokens else means.get("train_tokens")
-    slope = _size_slope(budget, spent=spent, ratio=ratio, loss=loss, tokens=tokens)
-    shift = 0.0 if slope is None else -slope.value * _miss(budget, spent)
+    slope, judged_by = _size_slope(budget, spent=spent, ratio=ratio, loss=loss, tokens=tokens)
     own = {"budget": budget, "depth": depth, "width": width, "ratio": ratio, "log_ratio": np.log(ratio)}
     frame = pd.DataFrame(own | means).assign(
-        adjusted=loss * np.exp(shift),
+        adjusted=loss * np.exp(-slope * _miss(budget, spent)),
         num_runs=np.bincount(run_shape, minlength=len(shapes)),
-        size_slope=ASSUMED_SLOPE if slope is None else slope.to_judge_by(),
+        size_slope=judged_by,
         **{name: from_scale(name, mean(to_scale(name, columns[name]))) for name in MEASURED if name in columns},
     )
     noise = float(np.sqrt((spread**2).sum() / max(dof, 1)))
@@ -134,16 +112,16 @@ def _miss(budget: FloatArray, spent: FloatArray) -> FloatArray:
 
 def _size_slope(
     budget: FloatArray, *, spent: FloatArray, ratio: FloatArray, loss: FloatArray, tokens: FloatArray | None
-) -> SizeSlope | None:
-    """The slope of a surface over the sweep; None where one budget mixes size and shape."""
-    # small shapes cannot be matched exactly, and are moved along this slope. The surface is quadratic in log ratio and
-    # linear in log spent, or quadratic where there are more budgets than a line and its error need.
+) -> tuple[FloatArray, FloatArray]:
+    """D log L / d log spent of each shape: along which losses are moved, and by which unequal sizes are judged."""
+    # small shapes cannot be matched exactly, and are moved along the slope of a surface over the sweep: quadratic in
+    # log ratio and linear in log spent, or quadratic where there are more budgets than a line and its error need
     levels, which = np.unique(budget, return_inverse=True)
     size = np.log(spent)
     degree = 1 if len(levels) < 4 else 2  # a parabola through three budgets would have no error
     # the surface has 3 + degree coefficients, and needs a shape more for an error
     if len(levels) < 2 or len(loss) < 4 + degree or np.ptp(_miss(budget, spent)) < NEGLIGIBLE:
-        return None
+        return np.zeros_like(loss), np.full_like(loss, ASSUMED_SLOPE)  # one budget mixes size and shape
     offset, shape = size - size.mean(), np.log(ratio) - np.log(ratio).mean()
     surface = np.column_stack([np.ones_like(loss), shape, shape**2, *(offset**power for power in range(1, degree + 1))])
     solver = np.linalg.pinv(surface)
@@ -153,7 +131,10 @@ def _size_slope(
     slope, dof = along @ coefficients, len(loss) - surface.shape[1]
     error = np.sqrt(((np.log(loss) - surface @ coefficients) ** 2).sum() / dof) * np.linalg.norm(along @ solver, axis=1)
     clear = slope + special.stdtrit(dof, 1 - LEVEL) * error < 0
-    return SizeSlope(value=slope * _share_of_size(size, tokens, which=which), clear=clear)
+    slope = slope * _share_of_size(size, tokens, which=which)
+    # more parameters lower the loss. A slope that is not clear of 0 says nothing of that, such as one between budgets
+    # whose larger one was trained worse: the steeper of it and the assumed one takes its place
+    return slope, np.where(clear, slope, np.minimum(slope, ASSUMED_SLOPE))
 
 
 def _share_of_size(size: FloatArray, tokens: FloatArray | None, *, which: IntArray) -> float:

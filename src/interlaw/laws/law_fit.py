@@ -23,7 +23,6 @@ from interlaw.size import format_range, format_ratio, format_size
 
 MOST_LINES, WIDTH = 15, 118  # what a prompt shows without scrolling, in a terminal of 120 columns
 MOST_BUDGETS = 5  # lines of budgets, largest last: the verdict speaks of the largest
-_RATIOS = ("r_star", "within_delta")  # how columns of R begin
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -88,7 +87,8 @@ class LawFit(Charted):
         said = "".join(f"<p><b>{label}.</b> {escape(words)}</p>" for label, words in verdict(self).lines)
         table = self.to_frame()
         formats: dict[Any, Any] = dict.fromkeys(("budget", "params"), format_size)
-        formats |= dict.fromkeys((name for name in map(str, table) if name.startswith(_RATIOS)), format_ratio)
+        ratios = [name for name in map(str, table) if name.startswith(("r_star", "within_delta"))]
+        formats |= dict.fromkeys(ratios, format_ratio)
         return said + table.to_html(index=False, na_rep="", float_format="{:.4g}".format, formatters=formats)
 
     @classmethod
@@ -130,9 +130,9 @@ def _row(budget: BudgetFit) -> Json:
 
 def _star(budget: BudgetFit) -> str:
     star = budget.r_star
-    if star.status != "optimum" or star.value is None:
-        return f"{format_ratio(star.value)} (given)" if star.value is not None else f"unknown ({status_text(star)})"
-    return f"{format_ratio(star.value)} ({format_range(star.low, star.high)})"
+    if star.value is None:
+        return f"unknown ({status_text(star)})"
+    return f"{format_ratio(star.value)} ({'given' if star.status == 'given' else format_range(star.low, star.high)})"
 
 
 def _best(budget: BudgetFit) -> str:

@@ -143,19 +143,18 @@ def fit_curve(
     coefficients = solve @ y
     fitted = design @ coefficients
     dof = len(x) - size
-    residuals = inflated(y - fitted, X=design, solver=solve, most=1 - ROUNDING) if dof else np.zeros_like(y)
     rmse = float(np.sqrt(((y - fitted) ** 2).sum() / dof)) if dof else 0.0
     error, error_dof = pooled_error((rmse, dof), (noise, noise_dof))
     if error > rmse:
-        errors = rng.normal(scale=error, size=(num_bootstrap, len(x))) * _spread(
-            error_dof, num_draws=num_bootstrap, rng=rng
-        )
+        errors = rng.normal(scale=error, size=(num_bootstrap, len(x)))
     elif dof:
+        residuals = inflated(y - fitted, X=design, solver=solve, most=1 - ROUNDING)
         picks = rng.integers(len(x), size=(num_bootstrap, len(x)))
-        signs = rng.choice([-1.0, 1.0], size=picks.shape)
-        errors = residuals[picks] * signs * _spread(dof, num_draws=num_bootstrap, rng=rng)
+        errors = residuals[picks] * rng.choice([-1.0, 1.0], size=picks.shape)
     else:
         errors = np.empty((0, len(x)))
+    if len(errors):  # a noise level known from so many degrees of freedom may be off
+        errors *= np.sqrt(error_dof / rng.chisquare(error_dof, size=(num_bootstrap, 1)))
     drawn = fitted + errors
     draws = drawn @ solve.T
     turns = minima(draws, x - centre)
@@ -211,11 +210,6 @@ def pooled_error(residual: tuple[float, int], seeds: tuple[float, int]) -> tuple
     if noise <= rmse:
         return residual
     return float(np.sqrt((dof * rmse**2 + noise_dof * noise**2) / (dof + noise_dof))), dof + noise_dof
-
-
-def _spread(dof: int, *, num_draws: int, rng: np.random.Generator) -> FloatArray:
-    """How far a noise level known from so many degrees of freedom may be off, one factor a draw, (num_draws, 1)."""
-    return np.asarray(np.sqrt(dof / rng.chisquare(dof, size=(num_draws, 1))), dtype=np.float64)
 
 
 def minima(coefficients: FloatArray, x: FloatArray) -> FloatArray:

@@ -137,7 +137,8 @@ def correlate(
     sign = CLAIMED[asked.quantity][0] if asked.quantity in CLAIMED else 1
     error = 0.0 if independent is None or units is None else Clusters(independent).error(left, right, units=units)
     spread = max(1 / np.sqrt(project.dof - 2), float(permuted.std()), error)
-    reliability = float(1 - project.dof * noise.mean() / (right @ right)) if np.isfinite(noise).all() else None
+    known = np.isfinite(noise).all()
+    reliability = max(0.0, float(1 - project.dof * noise.mean() / (right @ right))) if known else None
     answer = answered(
         asked,
         effect=effect,
@@ -149,9 +150,7 @@ def correlate(
         units=units,
     )
     return replace(
-        answer,
-        reliability=None if reliability is None else max(0.0, reliability),
-        corrected=None if not reliability or reliability < 0 else effect / float(np.sqrt(reliability)),
+        answer, reliability=reliability, corrected=effect / float(np.sqrt(reliability)) if reliability else None
     )
 
 
@@ -171,10 +170,8 @@ def answered(
     The inverse hyperbolic tangent of the effect has the standard error `error` (Fisher 1921). The tails are shares of
     the permuted statistics at least as high, and at least as low, the observed one counted among them.
     """
-    middle, reach = (
-        np.arctanh(np.clip(effect, -1 + ROUNDING, 1 - ROUNDING)),
-        special.ndtri((1 + confidence) / 2) * error,
-    )
+    middle = np.arctanh(np.clip(effect, -1 + ROUNDING, 1 - ROUNDING))
+    reach = special.ndtri((1 + confidence) / 2) * error
     slack = 1e-12  # equal up to rounding counts as equal
     tails = (permuted >= observed - slack).sum(), (permuted <= observed + slack).sum()
     p_value, p_opposite = (float((1 + tail) / (1 + len(permuted))) for tail in tails)

@@ -1,8 +1,9 @@
-"""Several tables, or one whose rows are several experiments, each fitted alone and then judged together."""
+"""Several tables, or one whose rows are several experiments: each fitted alone, then all judged together."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
@@ -10,11 +11,39 @@ import pandas as pd
 
 from interlaw.errors import InterlawError, require_among
 from interlaw.laws.cells import Columns, cells_of
-from interlaw.laws.claims import FittedTable
+from interlaw.laws.claim import Claim
+from interlaw.laws.claims import judge_claims
+from interlaw.laws.contexts import Contexts, join, read_contexts
+from interlaw.laws.drift import pooled_loss_drift
 from interlaw.laws.fit import fit_law
+from interlaw.laws.grouping import group_shapes
+from interlaw.laws.law_fit import LawFit
 from interlaw.laws.rows import text_of
+from interlaw.laws.settings import Settings
+from interlaw.laws.table import read_runs
 
 _SAME = ["params", "depth", "width", "loss"]  # rows that agree in these to the last digit are one run
+
+
+@dataclass(frozen=True, kw_only=True)
+class FittedTable:
+    """A table, its fit, and where it came from.
+
+    Attributes:
+        source: A name; treatments of one source share it.
+        treatment: The treatment that was fitted; None where the table holds one.
+        table: The table.
+        fit: What `fit_law` says of it.
+        budget_tolerance: As it was fitted.
+        last_step: As it was fitted.
+    """
+
+    source: str
+    treatment: str | None
+    table: Columns
+    fit: LawFit
+    budget_tolerance: float | None = None
+    last_step: bool = False
 
 
 def fit_each(
@@ -99,3 +128,37 @@ def _require_different(sources: Mapping[str, pd.DataFrame]) -> None:
                 f"expected different runs in every source, found all {len(rows[fewer])} rows of {fewer} in {more}: "
                 "leave one of them out"
             )
+
+
+def read_together(parts: Sequence[FittedTable]) -> Contexts:
+    """Every budget of every source and treatment, of the runs that their fits used."""
+    read = []
+    for part in parts:
+        runs = read_runs(
+            part.table, treatment=part.treatment, budget_tolerance=part.budget_tolerance, last_step=part.last_step
+        )
+        read.append(read_contexts(runs, group_shapes(runs), budgets=part.fit.budgets))
+    return join(read, sources=[part.source for part in parts])
+
+
+def judge_together(
+    parts: Sequence[FittedTable], *, num_permutations: int = Settings.num_permutations, seed: int = 0
+) -> tuple[Claim, ...]:
+    """The claims of several fitted tables: every budget of every source and treatment is a context.
+
+    Runs are compared within their shape, shapes within their context; R* is compared over contexts. Confidence is that
+    of the fits.
+
+    Args:
+        parts: The tables.
+        num_permutations: Permutations of each test.
+        seed: Their seed.
+
+    Raises:
+        InterlawError: No table.
+    """
+    if not parts:
+        raise InterlawError("expected at least one fitted table, found none; name a run")
+    contexts, confidence = read_together(parts), parts[0].fit.confidence
+    claims = judge_claims(contexts, confidence=confidence, num_permutations=num_permutations, seed=seed)
+    return (*claims, pooled_loss_drift(contexts, confidence=confidence))

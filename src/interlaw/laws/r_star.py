@@ -77,18 +77,15 @@ def _turn(x: FloatArray, y: FloatArray, *, curve: LossCurve, confidence: float) 
     """`edge`, `open` or `optimum` of a curve that is not flat."""
     vertex, tail = curve.minimum(), (1 - confidence) / 2
     ends = np.quantile(curve.turns, [tail, 1 - tail], method="closest_observation")
-    bounds = {side: _bound(end, x) for side, end in zip(("low", "high"), ends, strict=True)}
-    star = RStar(
-        status="optimum",
-        reason="the loss turns inside the grid",
-        low=bounds["low"],
-        high=bounds["high"],
-        log_stderr=_spread(curve.turns),
-    )
+    # an end outside the grid is one that the data do not set
+    low, high = (float(np.exp(end)) if x[0] < end < x[-1] else None for end in ends)
+    reason = "the loss turns inside the grid"
+    star = RStar(status="optimum", reason=reason, low=low, high=high, log_stderr=_spread(curve.turns))
     if not x[0] < vertex < x[-1]:
         edge = "low" if vertex <= x[0] else "high"
         reason = f"the loss still falls towards {_TOWARDS[edge]} where the grid ends"
         return replace(star, status="edge", reason=reason, edge=edge)
+    bounds = {"low": low, "high": high}
     missing = [side for side, bound in bounds.items() if bound is None or not _rises(x, y, curve=curve, side=side)]
     if not missing:
         return replace(star, value=float(np.exp(vertex)))
@@ -113,11 +110,6 @@ def _rises(x: FloatArray, y: FloatArray, *, curve: LossCurve, side: str) -> bool
     away = away - away.mean()
     error = curve.error * float(np.sqrt(away @ away))
     return bool(float(away @ y[rows]) > float(special.stdtrit(curve.error_dof, 1 - RISE_LEVEL)) * error)
-
-
-def _bound(log_ratio: float, x: FloatArray) -> float | None:
-    """A ratio, or None where the bound does not lie inside the grid: the data do not set it."""
-    return float(np.exp(log_ratio)) if x[0] < log_ratio < x[-1] else None
 
 
 def _spread(draws: FloatArray) -> float | None:

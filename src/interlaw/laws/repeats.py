@@ -8,28 +8,17 @@ from collections.abc import Sequence
 import pandas as pd
 
 from interlaw.errors import InterlawError
+from interlaw.laws.cells import MEASURED
 from interlaw.laws.names import meant
 from interlaw.laws.rows import PROGRESS, RUN_NAMES, SHAPE, text_of
 from interlaw.size import format_size
 
 # what a run is counted by, what it was measured to have, and how it ended tell no experiments apart
 _NO_FACTOR = {
-    *("params", "params_non_embedding", "depth", "width", "ratio"),
-    *(
-        "budget",
-        "budget_spent",
-        "budget_kind",
-        "seed",
-        "learning_rate",
-        "rate_at_edge",
-        "treatment",
-        "status",
-        "state",
-        "stage",
-    ),
-    *("aofe", "aofe_ratio", "aofe_scale_free", "null_ratio", "excess_ratio", "reason"),
+    *("params", "params_non_embedding", "depth", "width", "ratio", "budget", "budget_spent", "budget_kind", "seed"),
+    *("learning_rate", "rate_at_edge", "treatment", "status", "state", "stage", "reason", *MEASURED),
 }
-_MEASURED = re.compile("(loss|seconds|per_second|_stderr|_low|_high)$", re.IGNORECASE)
+_RESULT = re.compile("(loss|seconds|per_second|_stderr|_low|_high)$", re.IGNORECASE)
 MOST_VALUES = 4  # of a column in a message
 
 
@@ -48,13 +37,14 @@ def require_seeds(rows: pd.DataFrame, cells: pd.DataFrame) -> tuple[str, ...]:
     seeded = "seed" in rows and bool(rows["seed"].notna().all())
     again = _again(rows, [*SHAPE, *rate, *(["seed"] if seeded else [])])
     if again.empty:
-        return _across_rates(_again(rows, [*SHAPE, *(["seed"] if seeded else [])]), cells) if rate else ()
+        again = _again(rows, [*SHAPE, *(["seed"] if seeded else [])])  # at several rates
+        return _told(_RATES, again, _factors(again, cells))
     factors = _factors(again, cells)
     if not seeded:
-        return _told(again, factors)
+        return _told(_UNNAMED, again, factors)
     single, together = _telling(again["group"], factors)
     if not single and not together and rows["seed"].nunique() == 1:
-        return _told(again, factors)  # one number for all runs names no seed
+        return _told(_UNNAMED, again, factors)  # one number for all runs names no seed
     raise InterlawError(_refusal(again, factors, single=single, together=together))
 
 
@@ -71,7 +61,7 @@ def _factors(again: pd.DataFrame, cells: pd.DataFrame) -> pd.DataFrame:
     Words before numbers, few values before many, short ones before long ones. What was read as progress is left out.
     """
     cells = cells.loc[again.index]
-    names = [name for name in map(str, cells) if name not in _NO_FACTOR and not _MEASURED.search(name)]
+    names = [name for name in map(str, cells) if name not in _NO_FACTOR and not _RESULT.search(name)]
     progress = {name for name in PROGRESS if name in again}
     names = [name for name in names if name.lower().strip("_") not in progress]
     texts = pd.DataFrame({name: text_of(cells[name]) for name in names}, index=cells.index)
@@ -106,27 +96,16 @@ def _varying(again: pd.DataFrame, factors: pd.DataFrame) -> list[str]:
     return list(map(str, varies.index[varies]))
 
 
-def _across_rates(again: pd.DataFrame, cells: pd.DataFrame) -> tuple[str, ...]:
-    """A sentence where the rows of a shape at several rates are several experiments: the best rate chooses one."""
-    factors = _factors(again, cells)
-    names = _varying(again, factors)
-    if again.empty or not names:
-        return ()
-    return (
-        f"the rows of a shape at several learning rates differ in {_shown(names, factors)} too, so that the best rate "
-        f"chooses among its values; {_remedy(names[:1])}",
-    )
+_RATES = (
+    "the rows of a shape at several learning rates differ in {} too, so that the best rate chooses among its values"
+)
+_UNNAMED = "nothing names the seeds: rows of one shape count as its seeds, but they differ in {}"
 
 
-def _told(again: pd.DataFrame, factors: pd.DataFrame) -> tuple[str, ...]:
-    """A sentence where a column differs between the rows of each shape, as a seed's number would."""
+def _told(sentence: str, again: pd.DataFrame, factors: pd.DataFrame) -> tuple[str, ...]:
+    """The sentence where a column differs between the rows of each shape, as a seed's number would."""
     names = _varying(again, factors)
-    if not names:
-        return ()
-    return (
-        f"nothing names the seeds: rows of one shape count as its seeds, but they differ in "
-        f"{_shown(names, factors)}; {_remedy(names[:1])}",
-    )
+    return (f"{sentence.format(_shown(names, factors))}; {_remedy(names[:1])}",) if names else ()
 
 
 def _refusal(again: pd.DataFrame, factors: pd.DataFrame, *, single: list[str], together: list[str]) -> str:

@@ -67,11 +67,8 @@ def best_rates(rows: pd.DataFrame, *, transferred: bool) -> tuple[pd.DataFrame, 
         InterlawError: Shapes were tried at several rates, and the table has no `val_loss` to choose by.
     """
     if "learning_rate" not in rows:
-        return (
-            rows,
-            ("the table has no column learning_rate: whether every shape had a rate that suits it is unknown",),
-            0,
-        )
+        note = "the table has no column learning_rate: whether every shape had a rate that suits it is unknown"
+        return rows, (note,), 0
     counts = rows.groupby(SHAPE)["learning_rate"].transform("nunique").clip(lower=1)
     several = rows[counts > 1]
     losses = _validation(several).groupby([several[name] for name in (*SHAPE, "learning_rate")]).mean()

@@ -9,6 +9,7 @@ import pandas as pd
 
 from interlaw.errors import InterlawError
 from interlaw.laws.cells import MEASURED, REQUIRED, Columns, cells_of, numbers_of, row_names
+from interlaw.laws.names import state_column, states_of
 from interlaw.laws.repeats import require_seeds
 from interlaw.laws.rows import (
     RUN_NAMES,
@@ -21,7 +22,6 @@ from interlaw.laws.rows import (
     text_of,
     without_copies,
 )
-from interlaw.laws.run_state import state_column, states_of
 from interlaw.size import format_size
 from interlaw.views import measured_views, view_table
 
@@ -109,7 +109,9 @@ def read_runs(
         [2.0]
     """
     every = cells_of(table)
-    cells = _with_default_view(_of_treatment(_final(every), treatment))
+    cells = _of_treatment(_final(every), treatment)
+    if "aofe_ratio" not in cells and measured_views(cells):
+        cells = view_table(cells)
     state = state_column(map(str, cells))
     status = np.full(len(cells), "done") if state is None else states_of(text_of(cells[state]), column=state)
     columns = numbers_of(cells)
@@ -120,23 +122,25 @@ def read_runs(
     columns, inferred = _with_budgets(columns, tolerance=budget_tolerance)
     run_name = next((name for name in RUN_NAMES if name in cells), None)
     named = {} if run_name is None else {"run": text_of(cells[run_name][done])}
-    treatments = set(text_of(cells["treatment"])) if "treatment" in cells else set()
+    treatments, kinds, views = (_values(cells, name) for name in ("treatment", "budget_kind", "view"))
+    if len(views) > 1:
+        raise InterlawError(f"expected interaction of one view, found {', '.join(views)} in column view; keep one")
     ended, late = last_checkpoints(columns[done].assign(**named), last_step=last_step)
     taken = require_seeds(ended, cells)
-    rated, searched, edges = best_rates(ended, transferred=treatments <= TRANSFERRED and bool(treatments))
+    rated, searched, edges = best_rates(ended, transferred=bool(treatments) and set(treatments) <= TRANSFERRED)
     kept, copied = without_copies(rated, cells)
     has_seeds, unshared = shared_seeds(kept)
+    searched_edges = kept.reindex(columns=[*SHAPE, "rate_at_edge"])  # by the table's own account
     has_tokens = "train_tokens" in kept and bool(_positive(kept["train_tokens"]).all())
     unknown = [name for name, known in (("seed", has_seeds), ("train_tokens", has_tokens)) if not known]
     kept = kept.assign(spent=kept.get("budget_spent", kept["params"])).drop(columns=unknown, errors="ignore")
-    kinds = set(text_of(cells["budget_kind"])) if "budget_kind" in cells else set()
     return Runs(
         frame=kept.filter(items=["budget", *REQUIRED, "spent", "train_tokens", "seed", *MEASURED]),
         cells=cells.loc[kept.index],
-        budget_kind=next(iter(kinds)) if len(kinds) == 1 else "",
+        budget_kind=kinds[0] if len(kinds) == 1 else "",
         spends_tokens="train_flops" in kinds,
         notes=(*inferred, *late, *taken, *searched, *copied, *unshared),
-        rate_edges=edges + _searched_edges(kept),
+        rate_edges=edges + len(searched_edges[searched_edges["rate_at_edge"] == 1].drop_duplicates()),
         left_out=LeftOut(
             num_rows=len(status),
             diverged=int((status == "diverged").sum()),
@@ -147,7 +151,7 @@ def read_runs(
             lost_shapes=_lost_shapes(columns, done),
             bias=_bias(columns, done),
         ),
-        view=_one_view(cells),
+        view=views[0] if views else "",
     )
 
 
@@ -164,29 +168,19 @@ def _with_budgets(columns: pd.DataFrame, *, tolerance: float | None) -> tuple[pd
     return columns.assign(budget=budget), (note,)
 
 
-def _with_default_view(cells: pd.DataFrame) -> pd.DataFrame:
-    """The cells with the columns of one view under plain names, where the table has views and no plain columns."""
-    return view_table(cells) if "aofe_ratio" not in cells and measured_views(cells) else cells
-
-
-def _one_view(cells: pd.DataFrame) -> str:
-    """The view that the column of that name says; empty without one."""
-    views = sorted(set(text_of(cells["view"]))) if "view" in cells else [""]
-    if len(views) > 1:
-        raise InterlawError(f"expected interaction of one view, found {', '.join(views)} in column view; keep one")
-    return str(views[0])
+def _values(cells: pd.DataFrame, name: str) -> list[str]:
+    """What a column says, each value once; nothing without it."""
+    return sorted(set(map(str, text_of(cells[name])))) if name in cells else []
 
 
 def _final(cells: pd.DataFrame) -> pd.DataFrame:
     """Rows without the trials that only searched for a rate: a final trial repeats the seed of one of them."""
-    stages = text_of(cells["stage"]) if "stage" in cells else np.array([])
-    return cells.take(np.flatnonzero(stages == "final")) if set(stages) == {"final", "search"} else cells
+    return cells[cells["stage"] == "final"] if _values(cells, "stage") == ["final", "search"] else cells
 
 
 def _of_treatment(cells: pd.DataFrame, treatment: str | None) -> pd.DataFrame:
     """The rows of one learning-rate treatment."""
-    values = text_of(cells["treatment"]) if "treatment" in cells else np.array([])
-    treatments = sorted(set(values))
+    treatments = _values(cells, "treatment")
     if treatment is None and len(treatments) < 2:
         return cells
     if treatment is None:
@@ -198,7 +192,7 @@ def _of_treatment(cells: pd.DataFrame, treatment: str | None) -> pd.DataFrame:
         raise InterlawError(f"expected a column treatment to choose {treatment!r} from, found none: leave it out")
     if treatment not in treatments:
         raise InterlawError(f"expected treatment to be one of {', '.join(treatments)}, found {treatment!r}")
-    return cells.take(np.flatnonzero(values == treatment))
+    return cells.take(np.flatnonzero(text_of(cells["treatment"]) == treatment))
 
 
 def _positive(values: pd.Series[float]) -> pd.Series[bool]:
@@ -221,11 +215,6 @@ def _check_runs(runs: pd.DataFrame, names: list[str]) -> None:
             f"expected at least depth x width parameters, found {of['params']:g} for {of['depth']:g} x {of['width']:g} "
             f"in {names[small.index[0]]} ({len(small)} such rows); write params in units: 16000000 or 16M, not 16"
         )
-
-
-def _searched_edges(kept: pd.DataFrame) -> int:
-    """Shapes whose rate a search left at the end of the rates it tried, by the table's own account."""
-    return len(kept[kept["rate_at_edge"] == 1].drop_duplicates(SHAPE)) if "rate_at_edge" in kept else 0
 
 
 def _lost_shapes(columns: pd.DataFrame, done: BoolArray) -> tuple[str, ...]:

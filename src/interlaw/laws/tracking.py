@@ -34,18 +34,14 @@ def efficient_ratio(contexts: Contexts, view: str) -> tuple[FloatArray, FloatArr
         rows = complete[complete["context"] == one]
         if len(rows) < MIN_CUBIC_SHAPES:
             continue
-        score = np.mean([-CLAIMED[name][0] * _standardised(rows[name].to_numpy()) for name in measured], axis=0)
+        columns = {name: rows[name].to_numpy() for name in measured}
+        scores = [-CLAIMED[name][0] * ((y - y.mean()) / (y.std() or 1.0)) for name, y in columns.items()]
         x = rows["log_ratio"].to_numpy()
         grid = np.linspace(x.min(), x.max(), GRID_POINTS)
-        curve = np.polynomial.Polynomial.fit(x, score, DEGREE)
+        curve = np.polynomial.Polynomial.fit(x, np.mean(scores, axis=0), DEGREE)
         top = int(np.argmax(curve(grid)))
         ratios[one], inside[one] = grid[top], 0 < top < GRID_POINTS - 1
     return ratios, inside
-
-
-def _standardised(values: FloatArray) -> FloatArray:
-    spread = float(values.std())
-    return np.asarray((values - values.mean()) / spread if spread > 0 else np.zeros_like(values), dtype=np.float64)
 
 
 def tracking(

@@ -13,10 +13,10 @@ from interlaw.errors import InterlawError
 from interlaw.laws.budget_fit import budget_curve
 from interlaw.laws.cells import Columns
 from interlaw.laws.claim import Claim
-from interlaw.laws.claims import FittedTable, judge_together
 from interlaw.laws.fit import fit_law
 from interlaw.laws.grouping import group_shapes
 from interlaw.laws.loss_curve import LossCurve, grid
+from interlaw.laws.parts import FittedTable, judge_together
 from interlaw.laws.result import BudgetFit
 from interlaw.laws.rows import FloatArray
 from interlaw.laws.settings import Settings

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from interlaw.errors import InterlawError
-from interlaw.laws.run_state import state_column, states_of
+from interlaw.laws.names import state_column, states_of
 from interlaw.laws.table import read_runs
 
 WIDTHS, LOSSES = [200, 140, 100, 80], [2.0, 1.9, 1.8, 9.0]
