@@ -23,14 +23,16 @@ def fit_budget(shapes: ShapeMeans, own: pd.DataFrame, *, settings: Settings, rng
     """Fit the shapes `own` of one budget (sorted by ratio); its interaction is left to `interaction_interval`."""
     x, y = own["log_ratio"].to_numpy(), own["adjusted"].to_numpy()
     curve, used = budget_curve(shapes, own, settings=settings, rng=rng)
-    effect, noise = size_effect(own), _seed_noise(shapes, own, confidence=settings.confidence)
+    noise = _seed_noise(shapes, own, confidence=settings.confidence)
     if settings.given:
         r_star = _given(own)
     else:
         # of one budget, sizes may shift the loss by no more than the seeds leave unseen
         alone = shapes.frame["budget"].nunique() == 1
-        limit = min(settings.delta, noise.delta) if alone and noise is not None else settings.delta
-        r_star = decide_r_star(x, y, curve=curve, confidence=settings.confidence, size_effect=effect, limit=limit)
+        limit = min(settings.delta, noise.delta) if alone and noise else settings.delta
+        r_star = decide_r_star(
+            x, y, curve=curve, confidence=settings.confidence, size_effect=size_effect(own), limit=limit
+        )
     interval = _loss_interval(curve, delta=settings.delta) if curve is not None and r_star.value is not None else None
     params, spent = own["params"].to_numpy(), own["spent"].to_numpy()
     return BudgetFit(

@@ -31,13 +31,12 @@ def collect_warnings(
             "errors that neighbouring shapes share would pass for a curve"
         )
     given = all(fit.r_star.status == "given" for fit in budgets)
-    ladder = len(budgets) > 1 and not given and all(fit.num_shapes == 1 for fit in budgets)
     if given:
         yield (
             "the optima are given: the grids, seeds and learning rates behind them are unknown here, and integer "
             "depths make small models jump"
         )
-    elif ladder:
+    elif len(budgets) > 1 and all(fit.num_shapes == 1 for fit in budgets):
         yield (
             "one shape a budget: a ladder of models says nothing about the best shape of a budget; run several "
             "shapes of each, or pass given= (--given) if each row is an optimum that was measured elsewhere"
@@ -53,11 +52,10 @@ def collect_warnings(
 
 def _without_optimum(budgets: tuple[BudgetFit, ...]) -> Iterator[str]:
     """Why budgets have none, those of one reason together."""
-    without = [fit for fit in budgets if fit.r_star.status not in ("optimum", "given")]
+    without = [fit for fit in budgets if fit.r_star.status != "optimum"]
     for reason in dict.fromkeys(fit.r_star.reason for fit in without):
         those = [fit for fit in without if fit.r_star.reason == reason]
-        lack = those[0].r_star.none_text
-        yield f"budget{'s' * (len(those) > 1)} {amounts(those)}: {lack} to report; {reason}"
+        yield f"budget{'s' * (len(those) > 1)} {amounts(those)}: {those[0].r_star.none_text} to report; {reason}"
 
 
 def _of_budget(fit: BudgetFit, *, alone: bool) -> Iterator[str]:
@@ -79,8 +77,8 @@ def _of_budget(fit: BudgetFit, *, alone: bool) -> Iterator[str]:
 
 def _of_measurements(runs: Runs, shapes: ShapeMeans) -> Iterator[str]:
     columns = {name: runs.frame[name].to_numpy() for name in MEASURED if name in runs.frame}
-    ratio = columns.get("aofe_ratio")
-    missing = 0 if ratio is None else len(shapes.frame) - len(np.unique(shapes.run_shape[np.isfinite(ratio)]))
+    measured = np.isfinite(columns.get("aofe_ratio", shapes.run_shape))
+    missing = len(shapes.frame) - len(np.unique(shapes.run_shape[measured]))
     if missing:
         yield f"{missing} of {len(shapes.frame)} shapes have no interaction measured"
     for name, values in columns.items():
@@ -113,9 +111,8 @@ def _of_law(budgets: tuple[BudgetFit, ...], law: JointLaw | None) -> Iterator[st
         yield f"the table does not determine {', '.join(law.at_bounds)} of the joint law (on a bound)"
     if law.converged_draws < 0.95:  # judgement: fewer lost draws hardly move the ends of a 90% interval
         yield f"{1 - law.converged_draws:.0%} of the joint law's bootstrap draws did not converge"
-    rivals = [each for each in law.comparisons if not each.name.startswith("joint")]
-    own = [each.held_out_rmse for each in law.comparisons if each.name == law.form]
+    errors = {each.name: each.held_out_rmse for each in law.comparisons}
     # judgement: a rival is named when it predicts shapes left out by a fifth better
-    better = [each.name for each in rivals if own and each.held_out_rmse < 0.8 * own[0]]
-    if better:
+    limit = 0.8 * errors.get(law.form, 0.0)
+    if better := [name for name, error in errors.items() if not name.startswith("joint") and error < limit]:
         yield f"held-out shapes are predicted better by another form: {', '.join(better)}"

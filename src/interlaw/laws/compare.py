@@ -39,9 +39,7 @@ class RivalForm:
 def compare_forms(solved: Sequence[Solution], *, rng: np.random.Generator) -> tuple[RivalForm, ...]:
     """Fit every form that the number of shapes and budgets allows; sorted by AICc. Empty with fewer than three budgets.
 
-    Args:
-        solved: Forms that are solved already; every other is fitted to their shapes at their Huber scale.
-        rng: Source of the folds.
+    Forms that are not solved already are fitted to the same shapes at the same Huber scale.
     """
     problem = solved[0].problem
     features, loss, budget = problem.features, problem.loss, problem.features["level"]

@@ -88,9 +88,7 @@ def read_contexts(runs: Runs, shapes: ShapeMeans, *, budgets: Sequence[BudgetFit
 def join(parts: Sequence[Contexts], *, sources: Sequence[str]) -> Contexts:
     """The contexts of several tables or treatments, each a group of its own, with the views that all of them have.
 
-    Args:
-        parts: The contexts of each.
-        sources: The source of each: treatments of one table share it.
+    Treatments of one table share their source.
     """
     source = np.unique(sources, return_inverse=True)[1]
     contexts = [part.contexts.assign(source=source[i], group=i) for i, part in enumerate(parts)]

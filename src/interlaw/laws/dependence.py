@@ -23,11 +23,7 @@ def dependence(solution: Solution, *, budget: FloatArray, confidence: float) -> 
     A fit takes out part of what neighbours share, so rho solves r' L r / r' r = tr(M L M S(rho)) / tr(M S(rho)). Then
     Var(theta) = J^+ S J^+' (r' r / tr(M S)), over what independent errors of the same residuals would give. Student's
     quantile with tr(M S)^2 / tr((M S)^2) degrees of freedom (Satterthwaite 1946) takes the place of the normal one.
-
-    Args:
-        solution: A fitted form; the shapes of a budget stand side by side and in the order of R.
-        budget: Of each shape, (n,).
-        confidence: Level of the interval.
+    The shapes of a `budget`, (n,), stand side by side and in the order of R.
     """
     jacobian, residuals = solution.problem.log_jacobian(solution.theta[None])
     scale = np.linalg.norm(jacobian[0], axis=0)

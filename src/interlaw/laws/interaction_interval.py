@@ -153,19 +153,16 @@ def pool_intervals(intervals: Sequence[InteractionInterval | None]) -> PooledInt
     if not measured:
         return None
     named = [(each.low, each.high) for each in measured if each.low is not None and each.high is not None]
-    shapes = tuple(shape for each in measured for shape in each.front_probability)
-    alone = measured[0].reason if len(measured) == 1 else ""
-    if len(named) < len(measured):
-        reason, ends = alone or f"{len(named)} of {len(measured)} budgets determine one", {}
-    else:
-        reason, (lows, highs) = alone or f"all {len(measured)} budgets determine one", np.array(named).T
-        ends = {"low": np.exp(np.log(lows).mean()), "high": np.exp(np.log(highs).mean())}
+    ends, count = {}, f"{len(named)} of {len(measured)}"
+    if len(named) == len(measured):
+        lows, highs = np.array(named).T
+        ends, count = {"low": np.exp(np.log(lows).mean()), "high": np.exp(np.log(highs).mean())}, f"all {len(named)}"
         if lows.max() <= highs.min():
             ends |= {"common_low": lows.max(), "common_high": highs.min()}
     return PooledInterval(
         status="determined" if ends else "not determined",
-        reason=reason,
+        reason=measured[0].reason if len(measured) == 1 else f"{count} budgets determine one",
         num_budgets=len(measured),
-        front_probability=shapes,
+        front_probability=tuple(shape for each in measured for shape in each.front_probability),
         **{name: float(end) for name, end in ends.items()},
     )

@@ -218,16 +218,14 @@ class Refits:
 
     def stay_above_zero(self, means: FloatArray, reference: float) -> bool:
         """Whether the law has a loss above 0 at R* of each budget, and so have most of at least two refits."""
-        levels = [self._level(i, float(np.log(params / reference))) for i, params in enumerate(means)]
-        return len(self.thetas) > 2 and all(level[0] > 0 and (level[1:] > 0).mean() > 0.5 for level in levels)
-
-    def _level(self, i: int, size: float) -> FloatArray:
-        """Loss at R* of budget i whose log N / N0 is `size`, (1 + k,); a draw without a floor may reach 0."""
         form = self.solution.form
-        if "alpha" not in form.names:
-            return form.columns(self.thetas, f"level_{i}")[:, 0]
-        floor, slope, alpha = form.columns(self.thetas, "E", "A", "alpha").T
-        return np.asarray(floor + slope * np.exp(-alpha * size), dtype=np.float64)
+        if "alpha" in form.names:  # a draw without a floor may reach 0
+            floor, slope, alpha = form.columns(self.thetas, "E", "A", "alpha").T[..., None]
+            levels = floor + slope * np.exp(-alpha * np.log(means / reference))
+        else:
+            levels = form.columns(self.thetas, *(f"level_{i}" for i in range(len(means))))
+        above = levels > 0
+        return len(self.thetas) > 2 and bool((above[0] & (above[1:].mean(axis=0) > 0.5)).all())
 
 
 def bootstrap(
@@ -240,12 +238,7 @@ def bootstrap(
 ) -> Refits:
     """Refits of every form that may fit some draw best under the same exponential weights.
 
-    Args:
-        solved: The forms.
-        noise: Standard deviation of a shape's mean that seeds show, relative, and its degrees of freedom.
-        confidence: Level of the intervals.
-        num_bootstrap: Draws.
-        rng: Source of the weights.
+    `noise` is the relative standard deviation of a shape's mean that seeds show, with its degrees of freedom.
     """
     chosen = min(solved, key=lambda each: each.cost)
     budget = chosen.problem.features["level"]

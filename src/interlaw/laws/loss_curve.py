@@ -112,13 +112,7 @@ def near_minimum(y: FloatArray, *, window: float) -> IntArray:
 
 
 def fit_curve(
-    x: FloatArray,
-    y: FloatArray,
-    *,
-    noise: float,
-    noise_dof: int,
-    num_bootstrap: int,
-    rng: np.random.Generator,
+    x: FloatArray, y: FloatArray, *, noise: float, noise_dof: int, num_bootstrap: int, rng: np.random.Generator
 ) -> LossCurve:
     """Least squares, then a residual bootstrap over shapes.
 
@@ -127,14 +121,8 @@ def fit_curve(
     Residuals are freed of leverage (divided by sqrt(1 - h)), resampled with random signs, and scaled by
     sqrt(dof / chi2_dof), which carries the uncertainty of a noise level known from few shapes. Where the residuals are
     smaller than the seed noise, by luck or because none are left, normal errors of both pooled take their place.
-
-    Args:
-        x: Log ratio of the shapes, (n,), ascending, n >= 3.
-        y: Their mean loss.
-        noise: Standard deviation of a shape's mean over seeds; 0 when unknown.
-        noise_dof: Degrees of freedom behind it.
-        num_bootstrap: Draws.
-        rng: Source of randomness.
+    x is the log ratio of the n >= 3 shapes, ascending, y their mean loss; `noise` the standard deviation of such a mean
+    over seeds, 0 when unknown.
     """
     centre = float(x.mean())
     size = 4 if len(x) >= MIN_CUBIC_SHAPES else 3  # coefficients of a cubic, or of a parabola

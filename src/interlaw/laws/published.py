@@ -13,7 +13,7 @@ import numpy as np
 import scipy
 from pydantic import TypeAdapter
 
-from interlaw.errors import InterlawError
+from interlaw.errors import InterlawError, require_among
 from interlaw.files import packaged_rows
 from interlaw.plain import Json
 from interlaw.registry import Registry
@@ -73,10 +73,7 @@ class PublishedLaw:
     def __post_init__(self) -> None:
         """Refuses words that no page knows, and two answers to one question."""
         for name, known in (("trust", get_args(Trust)), ("standing", get_args(Standing))):
-            if getattr(self, name) not in known:
-                raise InterlawError(
-                    f"expected {name}= of the law {self.key} among {', '.join(known)}, found {getattr(self, name)!r}"
-                )
+            require_among(f"{name}= of the law {self.key}", getattr(self, name), known=known)
         if self.points and self.formula:
             raise InterlawError(f"expected points= or formula= of the law {self.key}, found both; give one")
 
@@ -170,10 +167,7 @@ def published_slopes(params_low: float, params_high: float) -> dict[str, tuple[f
     """
     result = {}
     for law in published_laws():
-        slope = law.slope(params_low, params_high)
-        if slope is None:
-            continue
-        covered = law.covers(params_low) and law.covers(params_high)
-        note = "" if covered else "; stated for other sizes"
-        result[law.name] = (slope, f"{law.source} ({law.trust}{note})")
+        if (slope := law.slope(params_low, params_high)) is not None:
+            note = "" if law.covers(params_low) and law.covers(params_high) else "; stated for other sizes"
+            result[law.name] = (slope, f"{law.source} ({law.trust}{note})")
     return result

@@ -29,13 +29,9 @@ def decide_r_star(
     Deciding by the lowest of noisy means and accepting one bound calls an optimum in up to a third of curves that have
     none (docs/law.md).
 
-    Args:
-        x: Log ratio of all shapes of the budget, ascending.
-        y: Their loss at equal size.
-        curve: Fitted to those near the minimum; None with fewer than three.
-        confidence: Level of the interval, and 1 minus the level of the test against a constant.
-        size_effect: Largest shift of log L because sizes rise or fall with R.
-        limit: The largest shift that leaves shapes comparable.
+    x and y are log ratio, ascending, and loss at equal size of all shapes, `curve` that through those near the minimum,
+    `confidence` also 1 minus the level of the test against a constant, and `size_effect` the largest shift of log L
+    because sizes rise or fall with R: one above `limit` leaves nothing to compare.
     """
     if len(x) == 1:
         return RStar(status="too_few_shapes", reason="only one shape was run: there is nothing to compare it with")

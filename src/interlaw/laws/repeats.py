@@ -25,10 +25,7 @@ MOST_VALUES = 4  # of a column in a message
 def require_seeds(rows: pd.DataFrame, cells: pd.DataFrame) -> tuple[str, ...]:
     """What to say of rows that count as seeds of a shape because nothing names their seeds.
 
-    Args:
-        rows: `budget`, `depth`, `width`, `loss` and, where the table has them, `seed`, `learning_rate`; of the last
-            checkpoints of runs that ended well.
-        cells: The same rows as the table has them, every column.
+    `rows` are the last checkpoints of runs that ended well; `cells` has them as the table does, every column.
 
     Raises:
         InterlawError: A seed of a shape, at one rate, has several losses: its rows are different experiments.

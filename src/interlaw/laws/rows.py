@@ -29,10 +29,7 @@ LEAST_TOLERANCE, MOST_TOLERANCE = 0.05, 0.25
 def last_checkpoints(rows: pd.DataFrame, *, last_step: bool) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """The last row of each run, and what to say of it; rows of a run at several steps differ in what `PROGRESS` names.
 
-    Args:
-        rows: `budget`, `depth`, `width` and, where the table has them, `run` (its name), `seed`, `learning_rate`, and
-            those of `PROGRESS`; of runs that ended well.
-        last_step: Take the last row of each shape and rate even where nothing names the run.
+    With `last_step` it is the last of each shape and rate, even where nothing names the run.
 
     Raises:
         InterlawError: Rows of a shape differ in tokens, and neither a run's name nor a seed says which are seeds.
@@ -59,9 +56,7 @@ def last_checkpoints(rows: pd.DataFrame, *, last_step: bool) -> tuple[pd.DataFra
 def best_rates(rows: pd.DataFrame, *, transferred: bool) -> tuple[pd.DataFrame, tuple[str, ...], int]:
     """Rows at each shape's rate of lowest mean validation loss, what to say, and how many chose the end of the rates.
 
-    Args:
-        rows: The rows to choose among.
-        transferred: Whether the rate is that of a base shape, which a rule moves to each other shape.
+    A rate is `transferred` where it is that of a base shape, which a rule moves to each other shape.
 
     Raises:
         InterlawError: Shapes were tried at several rates, and the table has no `val_loss` to choose by.

@@ -51,12 +51,8 @@ class Problem:
     ) -> tuple[FloatArray, FloatArray, BoolArray]:
         """Levenberg-Marquardt on the Huber cost of log residuals, all parameters at once, a batch at a time.
 
-        Args:
-            thetas: Starting points, (B, p).
-            weights: Weight of each shape in each member, (B, n), bootstrap counts, say; 1 when not given.
-
-        Returns:
-            Parameters (B, p), costs (B,), and which members met the tolerance (B,).
+        From starting points (B, p), with the weight of each shape in each member, (B, n), 1 when not given, to
+        parameters (B, p), costs (B,), and which members met the tolerance (B,).
         """
         weights = np.ones((len(thetas), len(self.loss))) if weights is None else weights
         size = max(1, CHUNK_ENTRIES // (len(self.loss) * self.form.num_parameters))
@@ -126,11 +122,9 @@ class Problem:
     def promising(self) -> FloatArray:
         """The starts of least projected residual, at most `MAX_STARTS`, with their linear parameters: (starts, p)."""
         starts = np.array(list(itertools.product(*(free.starts for free in self.form.nonlinear.values()))))
-        linear = np.array([self._linear(each) for each in starts])
-        fitted = [self.form.basis(each, self.features) @ own for each, own in zip(starts, linear, strict=True)]
-        sizes = [float(((each / self.loss - 1) ** 2).sum()) for each in fitted]
-        best = np.argsort(sizes, kind="stable")[:MAX_STARTS]
-        return np.concatenate([starts[best], linear[best]], axis=1)
+        thetas = np.column_stack([starts, [self._linear(each) for each in starts]])
+        sizes = [((self.form.predict(each, self.features) / self.loss - 1) ** 2).sum() for each in thetas]
+        return thetas[np.argsort(sizes, kind="stable")[:MAX_STARTS]]
 
     def _linear(self, nonlinear: FloatArray) -> FloatArray:
         """Linear parameters of least relative error, those that must be positive held there."""

@@ -116,14 +116,14 @@ def meta_slope(x: FloatArray, y: FloatArray, *, errors: FloatArray | None = None
     coefficients, residuals = _weighted(design, y, weights=weights)
     if dof < 1:
         return float(coefficients[1]), np.inf, 0
+    least = 0.0
     if errors is not None:
+        least = 1.0  # optima that lie on a line by luck are no surer than each of them
         leverage = np.linalg.solve(design.T @ (weights[:, None] * design), design.T @ (weights[:, None] ** 2 * design))
         excess = float((weights * residuals**2).sum() - dof) / float(weights.sum() - np.trace(leverage))
         weights = 1 / (errors**2 + max(excess, 0.0))
         coefficients, residuals = _weighted(design, y, weights=weights)
-    scatter = float((weights * residuals**2).sum() / dof)
-    if errors is not None:
-        scatter = max(scatter, 1.0)  # optima that lie on a line by luck are no surer than each of them
+    scatter = max(float((weights * residuals**2).sum() / dof), least)
     variance = scatter * np.linalg.inv(design.T @ (weights[:, None] * design))[1, 1]
     return float(coefficients[1]), float(np.sqrt(variance)), dof
 
@@ -178,19 +178,12 @@ def _inside(count: int) -> str:
 
 
 def judge_stability(
-    budgets: Sequence[BudgetFit],
-    *,
-    confidence: float,
-    published: Mapping[str, tuple[float, str]] | None = None,
+    budgets: Sequence[BudgetFit], *, confidence: float, published: Mapping[str, tuple[float, str]] | None = None
 ) -> Stability:
     """Regress log R* on log N over the budgets with an optimum inside their grid, and test the slope.
 
-    Given optima, measured elsewhere, stand for themselves.
-
-    Args:
-        budgets: Fitted budgets.
-        confidence: Level of the interval; the two one-sided tests have size (1 - confidence) / 2.
-        published: Further targets by name: (slope, source).
+    Given optima, measured elsewhere, stand for themselves. The two one-sided tests have size (1 - confidence) / 2;
+    `published` has further targets by name: (slope, source).
     """
     sizes, ratios, errors = _optima(budgets)
     decades = float(np.ptp(sizes) / np.log(10)) if len(sizes) else 0.0
@@ -232,7 +225,7 @@ def compare_routes(stability: Stability, *, joint: Slope | None, windows: Sequen
     either route another window says the opposite or puts gamma outside the interval.
     """
     compared = replace(stability, others=(*((joint,) if joint else ()), *windows))
-    changed = _changed(joint, windows, route=JOINT)
+    changed = _changed(joint, windows)
     own = optima_slope(stability, window=0.0)
     if own is None:
         if joint is None:
@@ -242,16 +235,16 @@ def compare_routes(stability: Stability, *, joint: Slope | None, windows: Sequen
     if joint is not None and (joint.high < own.low or own.high < joint.low):
         reason = f"over the optima {stability.reason}, yet the joint law says {joint}: the two exclude each other"
         return replace(compared, verdict="cannot tell", reason=reason)
-    for words in (_changed(own, windows, route=OPTIMA), changed and f"the joint law's gamma is no sounder: {changed}"):
+    for words in (_changed(own, windows), changed and f"the joint law's gamma is no sounder: {changed}"):
         if words:
             return replace(compared, verdict="cannot tell", reason=f"{stability.reason}; yet {words}")
     return compared
 
 
-def _changed(slope: Slope | None, windows: Sequence[Slope], *, route: str) -> str:
-    """How another window changes the answer of this route, in words; empty where none does."""
+def _changed(slope: Slope | None, windows: Sequence[Slope]) -> str:
+    """How another window changes the answer of a slope's route, in words; empty where none does."""
     for other in windows:
-        if slope is None or other.route != route:
+        if slope is None or other.route != slope.route:
             continue
         opposite = {slope.verdict, other.verdict} == {"stable", "moves"}
         if opposite or not slope.low <= other.gamma <= slope.high:

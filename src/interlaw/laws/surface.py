@@ -189,16 +189,15 @@ def read_shapes(columns: Columns) -> Shapes:
 def optimum_at(shapes: Shapes, params: float, *, num_bootstrap: int, rng: np.random.Generator) -> SurfaceOptimum:
     """The surface through the shapes near one size, and where it is least."""
     away = np.abs(shapes.n - np.log(params))
-    counts = [int((away <= np.log(factor)).sum()) for factor in WINDOWS]
-    place = next((i for i, count in enumerate(counts) if count >= MIN_SHAPES), len(WINDOWS) - 1)
-    rows = away <= np.log(WINDOWS[place])
-
-    result = partial(SurfaceOptimum, params=float(params), num_shapes=counts[place], window=WINDOWS[place])
+    window = next((each for each in WINDOWS if (away <= np.log(each)).sum() >= MIN_SHAPES), WINDOWS[-1])
+    rows = away <= np.log(window)
+    count = int(rows.sum())
+    result = partial(SurfaceOptimum, params=float(params), num_shapes=count, window=window)
     n, r, y = shapes.n[rows] - np.log(params), shapes.r[rows], shapes.y[rows]
     t = None if shapes.t is None else shapes.t[rows]
     needed = MIN_SHAPES + (0 if t is None else TOKEN_TERMS)
     num_ratios = len(np.unique(np.round(r, 6)))  # equal to a millionth is equal
-    if counts[place] < needed or num_ratios < MIN_RATIOS or n.min() > 0 or n.max() < 0:
+    if count < needed or num_ratios < MIN_RATIOS or n.min() > 0 or n.max() < 0:
         return result(status="too_few_shapes")
     centre = float(r.mean())
     grid = np.linspace(r.min() - centre, r.max() - centre, GRID_POINTS)

@@ -71,8 +71,8 @@ class TreatmentCost:
     treatment: str
     num_trials: int
     num_search_trials: int
-    train_flops: float | None
-    search_flops: float | None
+    train_flops: float | None = None
+    search_flops: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -192,10 +192,8 @@ def _difference(
     tails = (1 - confidence) / 2, (1 + confidence) / 2
     # of log R*(second) - log R*(first) over paired draws, each known to lie between two ends
     (first_low, first_high), (second_low, second_high) = _minimum_bounds(curve), _minimum_bounds(other)
-    low, high = (
-        float(np.quantile(draws, tail, method="closest_observation"))
-        for draws, tail in zip((second_low - first_high, second_high - first_low), tails, strict=True)
-    )
+    low = float(np.quantile(second_low - first_high, tails[0], method="closest_observation"))
+    high = float(np.quantile(second_high - first_low, tails[1], method="closest_observation"))
     change = other.predict(grid(other)).min() / curve.predict(grid(curve)).min() - 1
     drawn = other.predict_draws(grid(other)).min(axis=1) / curve.predict_draws(grid(curve)).min(axis=1) - 1
     change_low, change_high = np.quantile(drawn, tails)
@@ -221,11 +219,8 @@ def _minimum_bounds(curve: LossCurve) -> tuple[FloatArray, FloatArray]:
 def _cost(runs: pd.DataFrame, treatment: str) -> TreatmentCost:
     """What a treatment's trials took."""
     searched = runs[runs["stage"].astype(str) == "search"] if "stage" in runs else runs[:0]
-    flops = [float(each["train_flops"].sum()) if "train_flops" in runs else None for each in (runs, searched)]
-    return TreatmentCost(
-        treatment=treatment,
-        num_trials=len(runs),
-        num_search_trials=len(searched),
-        train_flops=flops[0],
-        search_flops=flops[1],
-    )
+    cost = TreatmentCost(treatment=treatment, num_trials=len(runs), num_search_trials=len(searched))
+    if "train_flops" not in runs:
+        return cost
+    flops, search_flops = (float(each["train_flops"].sum()) for each in (runs, searched))
+    return replace(cost, train_flops=flops, search_flops=search_flops)

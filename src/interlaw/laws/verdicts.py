@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from interlaw.laws.claim import CLAIMED, Claim
-from interlaw.laws.result import STATUS_WORDS, BestShape, BudgetFit, RStar, amounts, listed
+from interlaw.laws.result import STATUS_WORDS, BudgetFit, RStar, amounts, listed
 from interlaw.laws.stability import JOINT, MIN_BUDGETS, MIN_DECADES, interval_text
-from interlaw.size import format_range, format_ratio, format_share, format_size
+from interlaw.size import counted, format_range, format_ratio, format_share, format_size
 
 if TYPE_CHECKING:
     from interlaw.laws import LawFit
@@ -68,43 +68,42 @@ def _best(fit: LawFit) -> str:
         return f"{len(fit.budgets)} optima are given, and nothing here checks them. {_moves(fit)}"
     optima = [each for each in fit.budgets if each.r_star.status == "optimum"]
     largest = fit.budgets[-1]
+    most = optima[-1] if optima else largest
+    best = most.best
+    shape = f"{counted(best.depth, 'layer')} x {best.width}"
+    # shapes of unequal sizes are compared at equal size
+    how = "measured" if most.leads_as_measured and not best.is_corrected else "at equal size"
     if not optima:
-        best = (largest.best.depth, largest.best.width)
-        near = [f"{point.depth} x {point.width}" for point in largest.near_best if (point.depth, point.width) != best]
+        others = [each for each in most.near_best if (each.depth, each.width) != (best.depth, best.width)]
+        near = listed([f"{each.depth} x {each.width}" for each in others])
         within = f"{format_share(fit.delta)} of it"
         return (
-            f"No best shape can be named. At {_budget(largest)} the lowest loss "
-            f"{_how(largest)} is that of {_shape(largest.best)} (R = depth / width = "
-            f"{format_ratio(largest.best.ratio)}), but {largest.r_star.reason}. "
-            + (f"Within {within}: {listed(near)}." if near else f"No other shape is within {within}.")
+            f"No best shape can be named. At {_budget(most)} the lowest loss {how} is that of {shape} "
+            f"(R = depth / width = {format_ratio(best.ratio)}), but {most.r_star.reason}. "
+            + (f"Within {within}: {near}." if others else f"No other shape is within {within}.")
         )
-    most = optima[-1]
-    star = largest.r_star
-    extra = "" if most is largest else f" At {_budget(largest)} there is {star.none_text}: {star.reason}."
+    star = most.r_star
+    interval = f"{fit.confidence:.0%} interval {format_range(star.low, star.high)}"
+    if most.is_symmetric:  # no cubic term was fitted
+        interval += f", yet {most.num_shapes} shapes cannot show a lopsided curve, whose minimum is 10 to 30% off"
+    tied = f"; {best.num_tied} other shape{'s do' if best.num_tied > 1 else ' does'} as well within the seed noise"
+    lack = f" At {_budget(largest)} there is {largest.r_star.none_text}: {largest.r_star.reason}."
     return (
-        f"At {_budget(most)} the loss is lowest near R = depth / width = {format_ratio(most.r_star.value)} "
-        f"({fit.confidence:.0%} interval {format_range(most.r_star.low, most.r_star.high)}{_lopsided(most)}); "
-        f"the best shape {_how(most)} is {_shape(most.best)}, loss {most.best.loss_text}{_ties(most)}."
-        f"{_tolerance(most)}{extra} {_moves(fit)}"
+        f"At {_budget(most)} the loss is lowest near R = depth / width = {format_ratio(star.value)} ({interval}); "
+        f"the best shape {how} is {shape}, loss {best.loss_text}{tied if best.num_tied else ''}."
+        f"{_tolerance(most)}{'' if most is largest else lack} {_moves(fit)}"
     )
-
-
-def _lopsided(budget: BudgetFit) -> str:
-    """What the interval does not hold, where no cubic term was fitted."""
-    if not budget.is_symmetric:
-        return ""
-    return f", yet {budget.num_shapes} shapes cannot show a lopsided curve, whose minimum is 10 to 30% off"
 
 
 def _tolerance(budget: BudgetFit) -> str:
     near = budget.loss_interval
     if near is None:
         return ""
-    ends = [
+    low, high = (
         format_ratio(end) + (" (the end of the grid)" if is_open else "")
         for end, is_open in ((near.low, near.low_open), (near.high, near.high_open))
-    ]
-    return f" R = {ends[0]} to {ends[1]} costs at most {format_share(near.delta)}."
+    )
+    return f" R = {low} to {high} costs at most {format_share(near.delta)}."
 
 
 def _moves(fit: LawFit) -> str:
@@ -128,16 +127,6 @@ def _budget(budget: BudgetFit) -> str:
 
 def _counts_params(budget: BudgetFit) -> bool:
     return abs(budget.params_mean / budget.budget - 1) <= _MET
-
-
-def _how(budget: BudgetFit) -> str:
-    """Shapes of unequal sizes are compared at equal size."""
-    return "measured" if budget.leads_as_measured and not budget.best.is_corrected else "at equal size"
-
-
-def _ties(budget: BudgetFit) -> str:
-    count = budget.best.num_tied
-    return f"; {count} other shape{'s do' if count > 1 else ' does'} as well within the seed noise" if count else ""
 
 
 def _interaction(fit: LawFit) -> str:
@@ -181,45 +170,30 @@ def _next(fit: LawFit) -> str:
     """The runs that would settle most, at most `MOST_STEPS`."""
     if all(each.r_star.status == "given" for each in fit.budgets):
         return "Run a grid of depths with two seeds at each of at least three budgets, a tenfold span apart."
-    steps, single = _wider_grids(fit), _single_layers(fit)
+    # budgets that leave open what lies beyond an end of their grid; beyond a single layer there is nothing to run
+    low, high = (
+        [each for each in fit.budgets if (each.r_star.edge or each.r_star.open_side) in (side, "both")]
+        for side in ("low", "high")
+    )
+    single = [each for each in low if min(point.depth for point in each.points) <= 1]
+    wanted = {"wider and shallower shapes": [each for each in low if each not in single]}
+    wanted["deeper and narrower shapes"] = high
     for status, words in _LACKS.items():
-        lacking = [each for each in fit.budgets if each.r_star.status == status]
-        steps += [f"{words} at {amounts(lacking)}"] if lacking else []
+        wanted[words] = [each for each in fit.budgets if each.r_star.status == status]
+    steps = [f"{words} at {amounts(budgets)}" for words, budgets in wanted.items() if budgets]
     if all(each.seed_noise is None for each in fit.budgets):
         steps.append("a second seed of the best shape and its neighbours (the seed noise is unknown)")
     if fit.stability.verdict == "cannot tell":
         steps.append(_more_budgets(fit))
-    if not (steps or single):
-        return "Nothing more is needed to answer these questions; a larger budget would test the law."
-    kept = steps[: MOST_STEPS - len(single)]
-    return " ".join([*single, *([f"Run {'; '.join(kept)}."] if kept else [])])
-
-
-def _single_layers(fit: LawFit) -> list[str]:
-    """What to do where shallower shapes are asked for and there are none."""
-    bottom = [each for each in _beyond(fit, "low") if _has_single_layer(each)]
-    if not bottom:
-        return []
-    return [
-        f"At {amounts(bottom)} the best shape may be a single layer: run larger budgets, train longer or try another "
-        "learning rate."
-    ]
-
-
-def _wider_grids(fit: LawFit) -> list[str]:
-    """Shapes beyond the ends towards which the loss falls, or where a bound is missing."""
-    wider, deeper = [each for each in _beyond(fit, "low") if not _has_single_layer(each)], _beyond(fit, "high")
-    named = (("wider and shallower", wider), ("deeper and narrower", deeper))
-    return [f"{name} shapes at {amounts(those)}" for name, those in named if those]
-
-
-def _beyond(fit: LawFit, side: str) -> list[BudgetFit]:
-    """Budgets that leave open what lies beyond an end of their grid."""
-    return [each for each in fit.budgets if (each.r_star.edge or each.r_star.open_side) in (side, "both")]
-
-
-def _has_single_layer(budget: BudgetFit) -> bool:
-    return min(point.depth for point in budget.points) <= 1
+    said = []
+    if single:
+        said.append(
+            f"At {amounts(single)} the best shape may be a single layer: run larger budgets, train longer or try "
+            "another learning rate."
+        )
+    if steps:
+        said.append(f"Run {'; '.join(steps[: MOST_STEPS - len(said)])}.")
+    return " ".join(said) or "Nothing more is needed to answer these questions; a larger budget would test the law."
 
 
 # what budgets of a status lack
@@ -247,7 +221,9 @@ def _details(fit: LawFit) -> tuple[str, ...]:
     if fit.law is not None and fit.law.status == "optimum":
         gamma = fit.law.parameters["gamma"]
         interval = interval_text(gamma.value, low=gamma.low, high=gamma.high)
-        sentences.append(f"The joint law of all runs says {interval}{_windows(fit)}")
+        others = [each for each in fit.stability.others[1:] if each.route == JOINT]
+        windows = ", ".join(f"within {each.window:.0%} of the best loss {each.gamma:+.2f}" for each in others)
+        sentences.append(f"The joint law of all runs says {interval}{f'; {windows}' if windows else ''}.")
     pooled = fit.interaction_interval
     if pooled is not None:
         where = f"R = {format_range(pooled.low, pooled.high)}" if pooled.low and pooled.high else pooled.reason
@@ -258,16 +234,3 @@ def _details(fit: LawFit) -> tuple[str, ...]:
             "over the quantities and views of a test (Holm), so that it may say 'cannot tell' of an interval without 0."
         )
     return (*sentences, *(claim.sentence for claim in fit.claims if claim.quantity != "r_star_loss"))
-
-
-def _windows(fit: LawFit) -> str:
-    """What the joint law says of other windows."""
-    others = [each for each in fit.stability.others[1:] if each.route == JOINT]
-    if not others:
-        return "."
-    return "; " + ", ".join(f"within {each.window:.0%} of the best loss {each.gamma:+.2f}" for each in others) + "."
-
-
-def _shape(best: BestShape) -> str:
-    """1 layer x 64, 2 layers x 48."""
-    return f"{best.depth} layer{'s' if best.depth > 1 else ''} x {best.width}"
