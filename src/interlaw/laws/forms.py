@@ -30,8 +30,6 @@ class Form:
     """L = sum_k linear_k * basis_k(nonlinear, features).
 
     Attributes:
-        name: Short name.
-        formula: As a person writes it.
         nonlinear: The nonlinear parameters by name.
         linear: The linear parameters by name, each with whether it must not be negative.
         basis: (..., q) and features of n shapes -> (..., n, k).

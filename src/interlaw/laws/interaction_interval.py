@@ -126,6 +126,7 @@ def _draws(
 def _named(shapes: tuple[FrontShape, ...], *, has_seeds: bool) -> InteractionInterval:
     """The interval of the sure shapes, where there is one."""
     sure = [i for i, shape in enumerate(shapes) if (shape.probability or 0.0) >= SURE]
+    ratios = [shapes[i].ratio for i in sure]
     reason = ""
     if shapes[0].probability is None:
         reason = "one seed a shape and no standard errors: nothing says how sure the front is"
@@ -134,9 +135,9 @@ def _named(shapes: tuple[FrontShape, ...], *, has_seeds: bool) -> InteractionInt
     elif not sure:
         reason = f"no shape is on the front with probability {SURE:g}"
     elif sure[-1] - sure[0] >= len(sure):
-        listed = ", ".join(format_ratio(shapes[i].ratio) for i in sure)
-        reason = f"the shapes that are surely on the front (R = {listed}) are no neighbours"
-    ratios = [shapes[i].ratio for i in sure]
+        reason = (
+            f"the shapes that are surely on the front (R = {', '.join(map(format_ratio, ratios))}) are no neighbours"
+        )
     return InteractionInterval(
         status="not determined" if reason else "determined",
         reason=reason or f"{len(sure)} of {len(shapes)} shapes are on the front with probability {SURE:g} or more",

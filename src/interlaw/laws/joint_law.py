@@ -184,12 +184,10 @@ class Refits:
     """The law and its bootstrap refits.
 
     Attributes:
-        solution: The form that fits best.
-        thetas: Its parameters, then those of its refits that converged, (1 + k, p).
+        thetas: The parameters of the form that fits best, then those of its refits that converged, (1 + k, p).
         optimum: Its log R0 and gamma, then those of the form that fits each draw best, (1 + k', 2): the choice of form
             is part of their intervals.
         converged: Share of its refits that converged.
-        confidence: Level of the intervals.
     """
 
     solution: Solution

@@ -27,14 +27,7 @@ DIFFERENCE = 1e-6  # of a nonlinear parameter, for a central difference: near th
 
 @dataclass(frozen=True, kw_only=True)
 class Problem:
-    """A form to be fitted to the mean losses of n shapes.
-
-    Attributes:
-        form: What to fit.
-        features: Of the shapes.
-        loss: (n,).
-        huber_delta: Where the cost of a log residual turns from square to linear.
-    """
+    """A form to be fitted to the mean losses of n shapes; beyond `huber_delta` a log residual's cost is linear."""
 
     form: Form
     features: Features
@@ -148,12 +141,10 @@ class Solution:
     """A fitted form.
 
     Attributes:
-        problem: What was fitted, and to what.
         theta: (q + k,) parameters, nonlinear first.
         cost: Huber cost of the log residuals, on the scale of half a sum of squares.
         rmse_log: Root mean square of the log residuals with n - p degrees of freedom (nan when there are none).
         converged: The polish met its tolerance and at least a second start, where there were several, came to it.
-        num_starts: Starts tried: the most promising of the form's combinations.
         num_agreeing: Starts that ended within 1% of the lowest cost.
         at_bounds: Parameters that ended on a bound: the table does not determine them.
     """

@@ -71,8 +71,8 @@ class TreatmentCost:
     treatment: str
     num_trials: int
     num_search_trials: int
-    train_flops: float | None = None
-    search_flops: float | None = None
+    train_flops: float | None
+    search_flops: float | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -219,8 +219,11 @@ def _minimum_bounds(curve: LossCurve) -> tuple[FloatArray, FloatArray]:
 def _cost(runs: pd.DataFrame, treatment: str) -> TreatmentCost:
     """What a treatment's trials took."""
     searched = runs[runs["stage"].astype(str) == "search"] if "stage" in runs else runs[:0]
-    cost = TreatmentCost(treatment=treatment, num_trials=len(runs), num_search_trials=len(searched))
-    if "train_flops" not in runs:
-        return cost
-    flops, search_flops = (float(each["train_flops"].sum()) for each in (runs, searched))
-    return replace(cost, train_flops=flops, search_flops=search_flops)
+    flops = [float(each["train_flops"].sum()) if "train_flops" in runs else None for each in (runs, searched)]
+    return TreatmentCost(
+        treatment=treatment,
+        num_trials=len(runs),
+        num_search_trials=len(searched),
+        train_flops=flops[0],
+        search_flops=flops[1],
+    )
