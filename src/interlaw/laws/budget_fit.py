@@ -121,7 +121,8 @@ def _seed_noise(shapes: ShapeMeans, own: pd.DataFrame, *, confidence: float) -> 
 
 def _curve(curve: LossCurve, *, confidence: float) -> Curve:
     x = np.linspace(curve.x.min(), curve.x.max(), NUM_CURVE_POINTS)
-    band = curve.band(x, confidence=confidence)
+    tails = [(1 - confidence) / 2, (1 + confidence) / 2]
+    band = np.quantile(curve.predict_draws(x), tails, axis=0).tolist() if len(curve.draws) else None
     middle = curve.minimum()
     turns = bool(np.isfinite(middle))
     polynomial = Polynomial(curve.coefficients)
@@ -135,8 +136,8 @@ def _curve(curve: LossCurve, *, confidence: float) -> Curve:
         num_coefficients=len(curve.coefficients),
         ratio=tuple(np.exp(x).tolist()),
         loss=tuple(curve.predict(x).tolist()),
-        low=None if band is None else tuple(band[0].tolist()),
-        high=None if band is None else tuple(band[1].tolist()),
+        low=None if band is None else tuple(band[0]),
+        high=None if band is None else tuple(band[1]),
     )
 
 

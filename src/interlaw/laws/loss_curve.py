@@ -56,13 +56,6 @@ class LossCurve:
         """Loss on each bootstrap curve, (num_draws, len(x))."""
         return np.asarray(self.draws @ self._powers(x).T, dtype=np.float64)
 
-    def band(self, x: FloatArray, *, confidence: float) -> tuple[FloatArray, FloatArray] | None:
-        """Pointwise bootstrap band of the curve, or None without draws."""
-        if not len(self.draws):
-            return None
-        low, high = np.quantile(self.predict_draws(x), [(1 - confidence) / 2, (1 + confidence) / 2], axis=0)
-        return low, high
-
     def minimum(self) -> float:
         """Log ratio of the minimum; infinite, on the falling side, where the curve has none."""
         return float(minima(self.coefficients[None], self.x - self.centre)[0] + self.centre)
