@@ -111,7 +111,7 @@ def test_nearest_misses_least(question: tuple[dict[str, Any], Budget, int]) -> N
 def test_a_budget_that_no_width_meets_names_the_nearest_that_one_does() -> None:
     with pytest.raises(
         InterlawError,
-        match=r"no gpt of depth 3 spends 1k params: the narrowest \(width 4\) already spends ([0-9,]+); raise",
+        match=r"no gpt of depth 3 spends 1k parameters: the narrowest \(width 4\) already spends ([0-9,]+); raise",
     ) as caught:
         match_shapes(params="1k", depths=[3], head_dim=4)
     needed = int(str(caught.value).split("already spends ")[1].split(";")[0].replace(",", ""))
@@ -143,8 +143,8 @@ def test_width_is_a_multiple_of_everything_asked_for() -> None:
         ({"params": "1M", "flops": "1e12"}, "expected exactly one budget .*, found params, train_flops; give one"),
         ({"params": "1M", "flops_per_token": "1M"}, "found params, flops_per_token; give one"),
         ({"params": "lots"}, "expected a size such as"),
-        ({"params": "1M", "count": "all"}, "expected count to be total or non-embedding, found 'all'"),
-        ({"params": "1M", "rule": "best"}, "expected rule largest or nearest, found 'best'"),
+        ({"params": "1M", "count": "all"}, "expected a count among total, non-embedding, found 'all'"),
+        ({"params": "1M", "rule": "best"}, "expected a rule among largest, nearest, found 'best'"),
         ({"params": "1M", "family": "gtp"}, "expected a family of"),
         ({"params": "1M", "multiple_of": 0}, "expected multiple_of to be at least 1, found 0"),
         ({"params": "1M", "head_dim": 0}, "expected head_dim to be at least 1, found 0"),

@@ -164,7 +164,10 @@ def test_another_text_makes_other_trials(folder: Path, tmp_path: Path) -> None:
             {"shape": {"context": 5000}, "budget": {"amounts": ["1M"]}},
             "expected at least 5001 tokens in the validation split",
         ),
-        ({"budget": {"amounts": ["3"]}}, "no gpt of depth 1 spends 3 params: the narrowest .width 2. already spends"),
+        (
+            {"budget": {"amounts": ["3"]}},
+            "no gpt of depth 1 spends 3 parameters: the narrowest .width 2.",
+        ),
         ({"shape": {"heads": 2}}, "expected settings of gpt among .*, found 'heads'"),
         ({"shape": {"head_dim": 0}}, "expected head_dim to be at least 1"),
         ({"shape": {"context": 0}}, "expected context to be at least 1"),

@@ -1,4 +1,4 @@
-"""Equal-budget shapes: for each depth, the width whose count meets the budget under a named rule."""
+"""Families, budgets, and equal-budget shapes: for each depth, the width whose count meets the budget under a rule."""
 
 from __future__ import annotations
 
@@ -6,17 +6,13 @@ import inspect
 import math
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from interlaw.errors import InterlawError, did_you_mean, require_among
 from interlaw.registry import Registry
-from interlaw.shapes.bottleneck import BottleneckShape
-from interlaw.shapes.budget import CHINCHILLA_TOKENS_PER_PARAM, Budget, BudgetKind
-from interlaw.shapes.cnn import CNNShape
-from interlaw.shapes.gpt import GPTShape
-from interlaw.shapes.gru import GRUShape
-from interlaw.shapes.llama import LlamaShape, Qwen2Shape
-from interlaw.shapes.mlp import MLPShape
+from interlaw.shapes.decoders import GPTShape, LlamaShape, Qwen2Shape
+from interlaw.shapes.networks import BottleneckShape, CNNShape, GRUShape, MLPShape
 from interlaw.shapes.shape import Shape
 from interlaw.size import format_size, parse_size
 
@@ -40,6 +36,57 @@ MatchRule = Literal["largest", "nearest"]
 Count = Literal["total", "non-embedding"]
 NEAREST_TOLERANCE = 0.5  # the nearest width of a deep network may miss a small budget by so much, not by more
 PREFIX = "hf"  # of the families that the Hugging Face library builds
+CHINCHILLA_TOKENS_PER_PARAM = 20.0  # Hoffmann et al. 2022, arXiv 2203.15556
+
+BudgetKind = Literal["params", "params_non_embedding", "flops_per_token", "train_flops"]
+UNITS = {
+    "params": "parameters",
+    "params_non_embedding": "non-embedding parameters",
+    "flops_per_token": "FLOPs a token",
+    "train_flops": "training FLOPs",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Budget:
+    """An amount that every shape of a sweep spends.
+
+    Attributes:
+        kind: `params` (total), `params_non_embedding`, `flops_per_token` (training), or `train_flops` (the whole run).
+        amount: The number to be met.
+        tokens_per_param: Tokens seen per total parameter; only `train_flops` depends on it.
+
+    Example:
+        >>> Budget(kind="params", amount=1_000_000).spent(GPTShape(depth=5, width=120, head_dim=4))
+        958800
+    """
+
+    kind: BudgetKind
+    amount: int
+    tokens_per_param: float = CHINCHILLA_TOKENS_PER_PARAM
+
+    def __post_init__(self) -> None:
+        require_among("a budget kind", self.kind, known=UNITS)
+        if self.amount < 1:
+            raise InterlawError(f"expected a budget of at least 1, found {self.amount}; choose a positive one")
+        if self.kind == "train_flops" and not 0 < self.tokens_per_param < math.inf:
+            raise InterlawError(
+                f"a budget in training FLOPs needs positive tokens per parameter, found {self.tokens_per_param}; "
+                "give them, 20 for example"
+            )
+
+    def __str__(self) -> str:
+        return f"{format_size(self.amount)} {UNITS[self.kind]}"
+
+    def spent(self, shape: Shape) -> int:
+        """What a shape spends of this kind of budget."""
+        if self.kind == "train_flops":
+            return round(shape.flops_per_token * shape.params * self.tokens_per_param)
+        return int(getattr(shape, self.kind))
+
+    def error(self, shape: Shape) -> float:
+        """Relative miss of the budget: spent / amount - 1."""
+        return self.spent(shape) / self.amount - 1.0
 
 
 def require_family(family: str) -> type[Shape]:
@@ -119,8 +166,7 @@ def choose_budget(
     Raises:
         InterlawError: When not exactly one amount is given.
     """
-    if count not in get_args(Count):
-        raise InterlawError(f"expected count to be {' or '.join(get_args(Count))}, found {count!r}; choose one of them")
+    require_among("a count", count, known=get_args(Count))
     counted: BudgetKind = "params" if count == "total" else "params_non_embedding"
     amounts: dict[BudgetKind, str | float | None] = {
         counted: params,
@@ -149,14 +195,13 @@ def match_width(shape_at: Callable[[int], Shape], budget: Budget, *, step: int, 
     Raises:
         InterlawError: When even the narrowest shape does not fit; the message names the nearest budget that does.
     """
-    if rule not in get_args(MatchRule):
-        raise InterlawError(f"expected rule {' or '.join(get_args(MatchRule))}, found {rule!r}; choose one of them")
+    require_among("a rule", rule, known=get_args(MatchRule))
     narrowest = shape_at(step)
     smallest = budget.spent(narrowest)
     limit = budget.amount * (1 + NEAREST_TOLERANCE) if rule == "nearest" else budget.amount
     if smallest > limit:
         raise InterlawError(
-            f"no {narrowest.family} of depth {narrowest.depth} spends {format_size(budget.amount)} {budget.kind}: "
+            f"no {narrowest.family} of depth {narrowest.depth} spends {budget}: "
             f"the narrowest (width {step}) already spends {smallest:,}; "
             "raise the budget to that, or lower depth, head_dim or multiple_of"
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
@@ -57,7 +56,6 @@ class Shape(ABC):
     """
 
     family: ClassVar[str]
-    # what builds the network, for a family that is not one of `interlaw.models.ARCHITECTURES`
     network: ClassVar[Callable[..., Any] | None] = None
     decoder: ClassVar[bool] = False
     suits_hardware: ClassVar[bool] = False
@@ -70,7 +68,6 @@ class Shape(ABC):
     width: int
 
     def __post_init__(self) -> None:
-        """Refuses sizes that no network has."""
         for field in fields(self):
             name, value = field.name, getattr(self, field.name)
             if field.type == "bool" and not isinstance(value, bool):
@@ -132,30 +129,7 @@ class Shape(ABC):
 
     def to_dict(self) -> Json:
         """The shape with its counts, as plain values for a table row."""
-        row: Json = {"family": self.family, **asdict(self)}
-        row["num_heads"] = self.num_heads
+        row = {"family": self.family, **asdict(self), "num_heads": self.num_heads}
         row.setdefault("d_ff", None)
-        row["params"] = self.params
-        row["params_non_embedding"] = self.params_non_embedding
-        row["flops_per_token"] = self.flops_per_token
-        row["ratio"] = self.ratio
-        return row
-
-
-def require_heads(*, width: int, head_dim: int, num_kv_heads: int = 1) -> None:
-    """Checks that whole heads fit a width, and whole groups the heads.
-
-    Raises:
-        InterlawError: They do not.
-    """
-    heads = width // head_dim
-    if width % head_dim:
-        raise InterlawError(
-            f"expected width to be a multiple of head_dim, found width {width} with head_dim {head_dim}; "
-            f"choose width {max(head_dim, heads * head_dim)} or another head_dim"
-        )
-    if heads % num_kv_heads:
-        raise InterlawError(
-            f"expected num_kv_heads to divide num_heads, found {num_kv_heads} for {heads} heads; "
-            f"choose {math.gcd(heads, num_kv_heads)}"
-        )
+        counts = ("params", "params_non_embedding", "flops_per_token", "ratio")
+        return row | {name: getattr(self, name) for name in counts}
