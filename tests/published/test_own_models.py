@@ -171,6 +171,8 @@ def test_the_two_tasks_of_one_name_are_two_protocols(tmp_path: Path) -> None:
 def test_a_model_is_known_by_its_hub_name_and_keeps_its_variant(tmp_path: Path) -> None:
     path = write(tmp_path / "r.json", results(model_name="qwen/qwen2-7b-instruct"))
     assert {row.variant for row in rows_from_lm_eval(read_lm_eval(path), known=published_rows())} == {"inst"}
+    named = read_lm_eval(write(tmp_path / "r.json", results(model_name="QWEN2-7B")))
+    assert rows_from_lm_eval(named, known=iter(published_rows()))[0].name == "Qwen2-7B"
 
 
 def test_an_unknown_model_needs_its_configuration(tmp_path: Path) -> None:
