@@ -38,7 +38,7 @@ def test_without_a_fit_it_is_the_pool() -> None:
     found, pooled = belief(1e9), measured_pool().predict(1e9)
     assert (found.ratio, found.low, found.high) == pytest.approx((pooled.ratio, pooled.low, pooled.high))
     assert found.weights == pooled.weights
-    assert not found.uses_fit
+    assert OWN not in found.weights
 
 
 def test_a_fit_is_combined_with_the_pool_by_precision() -> None:

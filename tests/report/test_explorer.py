@@ -244,6 +244,10 @@ def test_notes_say_what_to_do_on_the_page() -> None:
     [
         (
             {"params": "1k"},
+            "raise the budget, or lower 'Vocabulary', 'Head width' or 'Widths are multiples of' (fields of the page)",
+        ),
+        (
+            {"params": "1M", "parallel": "7"},
             "lower 'Vocabulary', 'Splits over devices', 'Head width' or 'Widths are multiples of' (fields",
         ),
         (
@@ -263,7 +267,7 @@ def test_a_refusal_names_fields_of_the_page(asked: dict[str, str], said: str) ->
 def test_the_command_refuses_with_what_its_user_can_change(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("transformers")
     for options, said in (
-        (["--params", "1k"], "raise the budget, or lower 'Vocabulary', 'Splits over devices', "),
+        (["--params", "1k"], "raise the budget, or lower 'Vocabulary', 'Head width' or "),
         (["--family", "hf:mixtral"], "choose its dense relative (hf:qwen3 for hf:qwen3_moe, say) with a budget of"),
     ):
         assert run(["explore", "--out", str(tmp_path / "page.html"), *options]) == 2

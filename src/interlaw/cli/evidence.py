@@ -127,19 +127,16 @@ def show_silent(console: PlainConsole, sources: Sequence[recommendation.Source])
     for reason in dict.fromkeys(source.silence for source in silent):
         console.say(f"{reason}: {', '.join(one.name for one in silent if one.silence == reason)}", indent=2)
     console.print()
-    rows = [
-        (
-            source.name,
-            format_size(one.params),
-            f"{one.num_optima} of {one.num_tasks}",
-            "-"
-            if one.low is None
-            else format_ratio(one.low)
-            if one.low == one.high
-            else format_range(one.low, one.high),
-        )
-        for source in silent
-        if not source.votes
-        for one in source.by_size
-    ]
+    rows = []
+    for source in silent:
+        for optima in () if source.votes else source.by_size:
+            stars = [one.ratio for one in optima if one.counts and one.ratio is not None]
+            said = (
+                "-"
+                if not stars
+                else format_ratio(stars[0])
+                if len(stars) == 1
+                else format_range(min(stars), max(stars))
+            )
+            rows.append((source.name, format_size(optima[0].params), f"{len(stars)} of {len(optima)}", said))
     console.print_rows(("measured, no vote", "N", "tasks with an optimum", "R*"), rows)

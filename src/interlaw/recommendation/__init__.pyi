@@ -1,9 +1,9 @@
 from .belief import Belief as Belief
 from .belief import believe as believe
-from .by_depth import depths_around as depths_around
-from .by_depth import shapes_by_depth as shapes_by_depth
 from .candidate import Candidate as Candidate
 from .candidate import Timing as Timing
+from .choice import depths_around as depths_around
+from .choice import shapes_by_depth as shapes_by_depth
 from .cost import Plan as Plan
 from .cost import count_cost as count_cost
 from .dimensions import CONTEXT as CONTEXT
@@ -19,6 +19,7 @@ from .evidence import Source as Source
 from .evidence import gather_evidence as gather_evidence
 from .evidence import measured_curvature as measured_curvature
 from .evidence import measured_pool as measured_pool
+from .from_budget import recommend as recommend
 from .optima import ASSUMED as ASSUMED
 from .optima import ENOUGH_SHAPES as ENOUGH_SHAPES
 from .optima import PUBLISHED_STDERR as PUBLISHED_STDERR
@@ -30,8 +31,7 @@ from .optima import write_optima as write_optima
 from .pooling import Pool as Pool
 from .pooling import pool as pool
 from .recommendation import Recommendation as Recommendation
-from .recommendation import recommend as recommend
+from .recommendation import wrapped as wrapped
 from .timing import Say as Say
 from .timing import require_timing as require_timing
 from .timing import timed as timed
-from .wording import wrapped as wrapped

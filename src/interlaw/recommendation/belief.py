@@ -75,11 +75,6 @@ class Belief(Prediction):
     curvature: float
     extrapolated: bool = False
 
-    @property
-    def uses_fit(self) -> bool:
-        """Whether the user's own fit counts."""
-        return OWN in self.weights
-
     def penalty(self, ratio: float) -> Penalty:
         """Relative loss that a ratio is predicted to cost against R*."""
         value, low, high = (self.curvature * math.log(ratio / star) ** 2 for star in (self.ratio, self.low, self.high))
@@ -117,8 +112,8 @@ def believe(params: float, *, fit: LawFit | None = None, pool: Pool | None = Non
     if own.curvature is not None:
         kappa = own.curvature**share * kappa ** (1 - share)
     ratio, low, high = interval_about(mean, log_sd)
-    combined = replace(pooled, ratio=ratio, low=low, high=high, log_sd=log_sd, weights=weights)
-    return replace(combined, curvature=kappa, extrapolated=own.extrapolated)
+    combined = replace(pooled, ratio=ratio, low=low, high=high, log_sd=log_sd, weights=weights, curvature=kappa)
+    return replace(combined, extrapolated=own.extrapolated)
 
 
 @dataclass(frozen=True)
@@ -160,7 +155,7 @@ def about_fit(fit: LawFit | None, belief: Belief) -> Iterator[str]:
     """What became of the user's fit, in words."""
     if fit is None:
         return
-    if not belief.uses_fit:
+    if OWN not in belief.weights:
         from interlaw.laws import STATUS_WORDS, verdict
 
         said = "; or ".join(dict.fromkeys(STATUS_WORDS[one.r_star.status] for one in fit.budgets))

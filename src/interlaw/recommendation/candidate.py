@@ -10,6 +10,7 @@ from interlaw.recommendation.belief import Belief, Penalty, RatioInterval
 from interlaw.recommendation.cost import Cost
 from interlaw.recommendation.dimensions import splits_over
 from interlaw.shapes import Budget, Shape
+from interlaw.size import format_bytes, format_ratio, format_size
 
 NOTABLE = 0.1  # a cost that differs by less is no reason to take another shape
 
@@ -138,3 +139,33 @@ def worth_listing(described: Sequence[Candidate], *, count: int) -> tuple[Candid
     if deeper is not None and len(kept) < count - 1:
         kept.append(replace(deeper, reasons=("deeper, in case R* lies there",)))
     return (pick, *sorted(kept, key=lambda one: one.shape.ratio))
+
+
+def table(candidates: Sequence[Candidate]) -> list[str]:
+    """One line a candidate, at most 80 columns: numbers to the right."""
+    timed = any(one.measured for one in candidates)
+    heads = ["shape", "R", "loss", "params", "heads/kv", "split", "KV/tok"]
+    heads += ["train tok/s", "read ms", "decode ms"] if timed else ["train mem", "days"]
+    rows = [heads, *(_row(one, timed=timed) for one in candidates)]
+    widths = [max(len(row[place]) for row in rows) for place in range(len(heads))]
+    return [" ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
+
+
+def _row(one: Candidate, *, timed: bool) -> list[str]:
+    cost, days = one.cost, one.cost.train_days
+    cells = [
+        one.name,
+        format_ratio(one.shape.ratio),
+        f"+{one.penalty.value:.1%}",
+        format_size(one.shape.params),
+        one.heads,
+        str(one.parallel),
+        format_bytes(cost.kv_bytes_per_token),
+    ]
+    if not timed:
+        return [*cells, format_bytes(cost.train_memory_bytes), f"{days:.2g}" if days < 100 else f"{days:,.0f}"]
+    if one.measured is None:
+        return [*cells, "-", "-", "-"]
+    times = one.measured
+    speeds = (times.train_tokens_per_second, times.prefill_ms_per_token, times.decode_ms_per_token)
+    return [*cells, *(f"{speed:.3g}" for speed in speeds)]

@@ -44,7 +44,6 @@ class Plan:
     batch: int = 1
 
     def __post_init__(self) -> None:
-        """Refuses unknown devices and impossible shares."""
         require_among("a device", self.device, known=PEAK_FLOPS)
         if not 0 < self.utilization <= 1:
             raise InterlawError(
@@ -102,7 +101,7 @@ def count_cost(shape: Shape, *, tokens: int, plan: Plan) -> Cost:
     flops = tokens * shape.flops_per_token
     state = (WEIGHT_BYTES + GRADIENT_BYTES + OPTIMIZER_BYTES) * shape.params
     activations = plan.batch * context * activation_bytes_per_token(shape)
-    kv = kv_bytes_per_token(shape)
+    kv = 2 * ENTRY_BYTES * shape.depth * kv_width(shape)
     return Cost(
         train_tokens=tokens,
         train_flops=flops,
@@ -120,17 +119,6 @@ def kv_width(shape: Shape) -> int:
     """Width of the keys, and of the values, of one layer."""
     sizes = shape.to_dict()
     return int(sizes.get("num_kv_heads") or sizes["num_heads"]) * int(sizes["head_dim"])
-
-
-def kv_bytes_per_token(shape: Shape) -> int:
-    """Keys and values of all layers for one token.
-
-    Example:
-        >>> from interlaw.shapes import LlamaShape
-        >>> kv_bytes_per_token(LlamaShape(depth=32, width=4096, head_dim=128, num_kv_heads=8))
-        131072
-    """
-    return 2 * ENTRY_BYTES * shape.depth * kv_width(shape)
 
 
 def activation_bytes_per_token(shape: Shape) -> int:

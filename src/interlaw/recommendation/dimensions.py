@@ -6,12 +6,14 @@ Heads and key-value heads split over 2, 4 or 8 devices where the width allows; w
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from functools import cache, partial
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any
 
 from interlaw.errors import InterlawError
-from interlaw.shapes import FAMILIES, Budget, Shape, is_decoder, make_shape, near_family, require_family
+from interlaw.plain import Json
+from interlaw.shapes import FAMILIES, Budget, Shape, Usual, is_decoder, make_shape, near_family, require_family
 
 VOCAB_SIZE, CONTEXT = 32_000, 4096  # of a family that does not say its own
 MULTIPLE_OF = 64  # matrix units multiply tiles of so many entries or a divisor of it: other widths leave some idle
@@ -78,22 +80,16 @@ class Dimensions:
             if value is not None and value < 1:
                 raise InterlawError(f"expected {name}= to be at least 1, found {value}; choose a positive one")
 
-    @property
-    def vocabulary(self) -> int:
-        """Entries of the token table."""
-        return int(self.vocab_size or 0)
-
     def shape(self, width: int, depth: int, *, tied: bool) -> Shape | None:
         """The shape of these dimensions; None where heads do not fit the width or do not split as asked."""
         heads = self.heads(width)
         if heads is None:
             return None
         facts = family_facts(self.family)
-        settings: dict[str, float | None] = {"vocab_size": self.vocab_size, "context": self.context, "tied": tied}
-        settings["head_dim"] = heads[0]
+        settings: Json = {"vocab_size": self.vocab_size, "context": self.context, "head_dim": heads[0], "tied": tied}
         if facts.grouped and heads[1] != width // heads[0]:
             settings["num_kv_heads"] = heads[1]
-        if facts.rounds_d_ff:
+        if "d_ff_multiple_of" in own_sizes(self.family):
             settings["d_ff_multiple_of"] = self.step()
         ratio = facts.d_ff_ratio if self.d_ff_ratio is None else self.d_ff_ratio
         if ratio is not None:
@@ -112,8 +108,9 @@ class Dimensions:
 
     def heads(self, width: int) -> tuple[int, int] | None:
         """(head_dim, key-value heads) that split best at a width; None where nothing fits."""
+        usual = HEAD_DIMS if width < WIDE else (HEAD_DIMS[1], HEAD_DIMS[0], *HEAD_DIMS[2:])
         options = []
-        for preference, head_dim in enumerate(self._head_dims(width)):
+        for preference, head_dim in enumerate(usual if self.head_dim is None else (self.head_dim,)):
             if width % head_dim:
                 continue
             count = width // head_dim
@@ -137,12 +134,6 @@ class Dimensions:
         """The difference between two widths."""
         return self.multiple_of or MULTIPLE_OF
 
-    def _head_dims(self, width: int) -> tuple[int, ...]:
-        """Head widths to try, the preferred ones first."""
-        if self.head_dim is not None:
-            return (self.head_dim,)
-        return HEAD_DIMS if width < WIDE else (HEAD_DIMS[1], HEAD_DIMS[0], *HEAD_DIMS[2:])
-
     def _kv_heads(self, heads: int) -> int:
         """Key-value heads of so many heads; 0 where groups do not fit."""
         facts = family_facts(self.family)
@@ -161,38 +152,24 @@ class Dimensions:
         return heads // group if 2 * group >= most else 0
 
 
-@dataclass(frozen=True, kw_only=True)
-class FamilyFacts:
-    """Whether queries may share key-value heads, and d_ff be rounded to multiples; the family's usual sizes."""
-
-    grouped: bool
-    rounds_d_ff: bool
-    heads_per_kv: int
-    d_ff_ratio: float | None
-    vocab_size: int
-    context: int
+@cache
+def own_sizes(family: str) -> dict[str, Any]:
+    """The sizes of a family's shape, each with its default."""
+    return {name: each.default for name, each in inspect.signature(require_family(family)).parameters.items()}
 
 
 @cache
-def family_facts(family: str) -> FamilyFacts:
-    """Read off the family's shape class.
-
-    Raises:
-        InterlawError: No such family, or a mixture of experts, whose active part is unknown.
-    """
-    shape_class = require_family(family)
-    own = {name: each.default for name, each in inspect.signature(shape_class).parameters.items()}
-    usual = shape_class.usual
+def family_facts(family: str) -> Usual:
+    """What published models of the family have, or else its shape by default; a mixture of experts is refused."""
+    usual, own = require_family(family).usual, own_sizes(family)
     if usual.num_experts > 1:
         raise InterlawError(
             f"expected a dense family, found {family} with {usual.num_experts} experts; choose its dense relative "
             "(hf:qwen3 for hf:qwen3_moe, say) with a budget of the parameters that are active per token"
         )
-    return FamilyFacts(
+    return replace(
+        usual,
         grouped="num_kv_heads" in own and usual.grouped,
-        rounds_d_ff="d_ff_multiple_of" in own,
-        heads_per_kv=usual.heads_per_kv,
-        d_ff_ratio=usual.d_ff_ratio,
         vocab_size=usual.vocab_size or own.get("vocab_size", VOCAB_SIZE),
         context=usual.context or own.get("context", CONTEXT),
     )
@@ -229,22 +206,21 @@ def equal_budget_shapes(dimensions: Dimensions, budget: Budget) -> Iterator[Shap
             continue
         if budget.error(shallow) > FAR_OFF:  # and wider ones spend more
             return
-        shape = _nearest_depth(
-            partial(dimensions.spending, width, budget=budget), budget, deepest=round(DEEPEST * width)
-        )
+        shape = _nearest_depth(dimensions, budget, width=width)
         if shape is not None:
             yield shape
 
 
-def _nearest_depth(shape_at: Callable[[int], Shape | None], budget: Budget, *, deepest: int) -> Shape | None:
+def _nearest_depth(dimensions: Dimensions, budget: Budget, *, width: int) -> Shape | None:
     """The depth whose spending is nearest the budget; None where that is beyond the deepest."""
+    deepest = round(DEEPEST * width)
     # spending, or its root where tokens grow with the parameters, is nearly a line in depth: it names a depth, and its
     # neighbours are tried, since each trial may make a network of that depth
     power = 0.5 if budget.kind == "train_flops" else 1.0
 
     @cache
     def shape(depth: int) -> Shape:
-        sized = shape_at(depth)
+        sized = dimensions.spending(width, depth, budget=budget)
         assert sized is not None  # heads fit a width or do not, whatever the depth
         return sized
 

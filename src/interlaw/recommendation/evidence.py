@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cache
@@ -9,9 +10,9 @@ from functools import cache
 import numpy as np
 from scipy import special
 
-from interlaw.laws import LEVEL, STATUS_WORDS, published_laws
+from interlaw.laws import LEVEL, STATUS_WORDS, PublishedLaw, published_laws
 from interlaw.plain import Json
-from interlaw.published import packaged_sweeps
+from interlaw.published import PAPER_INTERVAL, PublishedRow, centre_of, packaged_sweeps, published_models
 from interlaw.recommendation.optima import Optimum, by_dataset, measured_optima
 from interlaw.recommendation.pooling import Coverage, Pool, Prediction, pool
 
@@ -20,28 +21,9 @@ CURVATURE_STDERR = 0.4
 # Sizes at which `interlaw evidence` prints the pool: half a decade apart, over the sizes that anyone trains.
 SIZES = tuple(float(f"{size:.2g}") for size in np.geomspace(1e6, 1e11, 11))
 COMMON_SIZE = 1e9  # parameters: what most who choose a shape train; titles and first lines name R* there
-
-
+PAPER = "sun2026"
+SIMILAR_SIZE_FACTOR = 1.5  # of N: over it the steepest published slope, -.5, moves R* by a fifth
 SAME_SIZE = 1.1  # shapes of one budget on several tasks differ by less in N, budgets by more
-
-
-@dataclass(frozen=True, kw_only=True)
-class AtSize:
-    """What the tasks of one data set say at one size.
-
-    Attributes:
-        params: N, the smallest of theirs.
-        num_tasks: How many have been asked.
-        num_optima: How many bound an optimum.
-        low: Smallest R* of these; None without any.
-        high: Largest.
-    """
-
-    params: float
-    num_tasks: int
-    num_optima: int
-    low: float | None
-    high: float | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,14 +71,14 @@ class Source:
         return "; or ".join(STATUS_WORDS[status] for status in dict.fromkeys(one.status for one in self.optima))
 
     @property
-    def by_size(self) -> tuple[AtSize, ...]:
+    def by_size(self) -> list[list[Optimum]]:
         """What the tasks of a data set say, size by size."""
         groups: list[list[Optimum]] = []
         for one in sorted(self.optima, key=lambda one: one.params):
             if not groups or one.params > SAME_SIZE * groups[-1][0].params:
                 groups.append([])
             groups[-1].append(one)
-        return tuple(_at_size(group) for group in groups)
+        return groups
 
     def to_dict(self) -> Json:
         """All attributes as plain values."""
@@ -145,13 +127,6 @@ class Evidence:
         }
 
 
-def _at_size(optima: Sequence[Optimum]) -> AtSize:
-    """The optima of one size together."""
-    ratios = [one.ratio for one in optima if one.counts and one.ratio is not None]
-    low, high = (min(ratios), max(ratios)) if ratios else (None, None)
-    return AtSize(params=optima[0].params, num_tasks=len(optima), num_optima=len(ratios), low=low, high=high)
-
-
 @cache
 def measured_pool() -> Pool:
     """The pool of every measured optimum."""
@@ -181,9 +156,9 @@ def gather_evidence(optima: Sequence[Optimum] | None = None, *, sizes: Sequence[
         >>> at_1b.low < at_1b.ratio < at_1b.high
         True
     """
-    pooled = measured_pool() if optima is None else pool(by_dataset(optima))
-    alone = pooled.without_assumed()
     optima = measured_optima() if optima is None else optima
+    pooled = pool(by_dataset(optima))
+    alone = pooled.without_assumed()
     return Evidence(
         sources=(*_datasets(optima), *_lines()),
         pool=pooled,
@@ -202,7 +177,7 @@ def _datasets(optima: Sequence[Optimum]) -> Iterator[Source]:
         yield Source(
             name=name,
             standing="measured",
-            source=sweeps[0].source if sweeps else laws[name].source,
+            source=(sweeps[0] if sweeps else laws[name]).source,
             statement=said if len({sweep.title for sweep in sweeps}) < 2 else f"{len(sweeps)} sweeps that share models",
             optima=tuple(one for one in optima if one.dataset == name),
             votes=all(sweep.votes for sweep in sweeps),
@@ -217,3 +192,49 @@ def _lines() -> Iterator[Source]:
             sizes = sorted({law.params_low, law.params_high, *(size for size, _ in law.points)})
             line = tuple((params, ratio) for params in sizes if (ratio := law.ratio(params)) is not None)
             yield Source(name=law.name, standing=law.standing, source=law.source, statement=law.statement, line=line)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LawOpinion:
+    """One published line at one size.
+
+    Attributes:
+        law: The line with its source, trust mark, standing and words.
+        ratio: Its R*; outside the sizes it speaks about, that at the nearest of them. None without a level.
+        covered: Whether the sizes that the line speaks about hold this one.
+    """
+
+    law: PublishedLaw
+    ratio: float | None
+    covered: bool
+
+    def to_dict(self) -> Json:
+        """What the command's JSON says of it."""
+        names = ("key", "name", "source", "trust", "standing", "statement", "params_low", "params_high")
+        return {
+            **{name: getattr(self.law, name) for name in names},
+            "ratio": self.ratio,
+            "low": self.law.ratio_low,
+            "high": self.law.ratio_high,
+            "covered": self.covered,
+        }
+
+
+def law_opinions(params: float) -> tuple[LawOpinion, ...]:
+    """Every published line at N, those that name a ratio first, from shallow to deep."""
+    opinions = []
+    for law in published_laws():
+        # at the size, or at the nearest that it speaks about: tables are not continued beyond their ends
+        nearest, covered = min(max(params, law.params_low), law.params_high), law.covers(params)
+        ratio = law.ratio(nearest)
+        if law.key == PAPER:
+            ratio = centre_of(PAPER_INTERVAL)  # it claims one interval for all sizes
+        opinions.append(LawOpinion(law=law, ratio=ratio, covered=covered))
+    return tuple(sorted(opinions, key=lambda one: one.ratio if one.ratio is not None else math.inf))
+
+
+def similar_models(params: float) -> tuple[PublishedRow, ...]:
+    """Published base models within a factor of 1.5 of N, from shallow to deep."""
+    reach = math.log(SIMILAR_SIZE_FACTOR)
+    near = [model for model in published_models() if abs(math.log(model.params_total / params)) <= reach]
+    return tuple(sorted(near, key=lambda model: (model.ratio, model.name)))

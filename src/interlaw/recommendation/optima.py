@@ -15,7 +15,8 @@ from pydantic import TypeAdapter
 from scipy import special
 
 from interlaw.files import packaged_rows
-from interlaw.laws import Settings, published_laws
+from interlaw.laws import published_laws
+from interlaw.plain import Json
 from interlaw.published import Sweep, packaged_sweeps
 from interlaw.size import format_range
 
@@ -103,20 +104,13 @@ def published_optima() -> tuple[Optimum, ...]:
     )
 
 
-def fit_optima(
-    sweeps: Sequence[Sweep] | None = None, *, num_bootstrap: int = Settings.num_bootstrap
-) -> tuple[Optimum, ...]:
+def fit_optima(sweeps: Sequence[Sweep] | None = None) -> tuple[Optimum, ...]:
     """Fits sweeps again: by budget, then as a surface, then by the joint law, the first route that gives an optimum.
 
     Args:
         sweeps: The packaged ones when not given.
-        num_bootstrap: Draws a fit.
     """
-    return tuple(
-        one
-        for sweep in (packaged_sweeps() if sweeps is None else sweeps)
-        for one in _fit(sweep, num_bootstrap=num_bootstrap)
-    )
+    return tuple(one for sweep in (packaged_sweeps() if sweeps is None else sweeps) for one in _fit(sweep))
 
 
 def write_optima(optima: Sequence[Optimum]) -> str:
@@ -131,26 +125,28 @@ def write_optima(optima: Sequence[Optimum]) -> str:
 def optima_of_fit(law: LawFit, *, sweep: str, dataset: str) -> Iterator[Optimum]:
     """R* of every budget of a fit; of those with too few shapes, by the joint law where it has one inside the grid."""
     for budget in law.budgets:
-        size, status = budget.params_mean, budget.r_star.status
-        own = Optimum(sweep=sweep, dataset=dataset, route="budget", params=size, status=status)
-        own = _by_curve(own, budget, confidence=law.confidence)
-        yield _by_joint_law(own, budget, law=law) if budget.num_shapes < ENOUGH_SHAPES else own
+        own = Optimum(
+            sweep=sweep,
+            dataset=dataset,
+            route="budget",
+            params=budget.params_mean,
+            status=budget.r_star.status,
+            **_by_curve(budget, confidence=law.confidence),
+        )
+        yield replace(own, **_by_joint_law(budget, law=law)) if budget.num_shapes < ENOUGH_SHAPES else own
 
 
-def _fit(sweep: Sweep, *, num_bootstrap: int) -> Iterator[Optimum]:
-    """One sweep."""
+def _fit(sweep: Sweep) -> Iterator[Optimum]:
     from interlaw.laws import fit_law, surface_optima  # scipy.stats, which reading the packaged optima does without
 
     table = sweep.table()
     columns = {str(name): table[name].to_numpy() for name in table.columns if name not in _UNUSED}
     if "budget" not in columns:
-        for place in surface_optima(columns, num_bootstrap=num_bootstrap):
-            yield _by_surface(place, sweep=sweep)
+        yield from (_by_surface(place, sweep=sweep) for place in surface_optima(columns))
         return
     # the fewest permutations that are allowed: no claim is read here
-    law = fit_law(columns, window=sweep.window, num_bootstrap=num_bootstrap, num_permutations=100)
-    sizes = [budget.params_mean for budget in law.budgets]
-    surface = surface_optima(columns, sizes=sizes, num_bootstrap=num_bootstrap)
+    law = fit_law(columns, window=sweep.window, num_permutations=100)
+    surface = surface_optima(columns, sizes=[budget.params_mean for budget in law.budgets])
     each = optima_of_fit(law, sweep=sweep.name, dataset=sweep.dataset)
     for budget, one, place in zip(law.budgets, each, surface, strict=True):
         asks = budget.num_shapes < ENOUGH_SHAPES and place.status == "optimum"
@@ -158,46 +154,30 @@ def _fit(sweep: Sweep, *, num_bootstrap: int) -> Iterator[Optimum]:
 
 
 def _by_surface(place: SurfaceOptimum, *, sweep: Sweep) -> Optimum:
-    return Optimum(
-        sweep=sweep.name,
-        dataset=sweep.dataset,
-        route="surface",
-        params=place.params,
-        status=place.status,
-        ratio=place.ratio,
-        log_stderr=place.log_stderr,
-        curvature=place.curvature,
-    )
+    said = {name: getattr(place, name) for name in ("params", "status", "ratio", "log_stderr", "curvature")}
+    return Optimum(sweep=sweep.name, dataset=sweep.dataset, route="surface", **said)
 
 
-def _by_curve(own: Optimum, budget: BudgetFit, *, confidence: float) -> Optimum:
-    """By the curve of the budget's own shapes."""
+def _by_curve(budget: BudgetFit, *, confidence: float) -> Json:
+    """R* by the curve of the budget's own shapes; nothing without an optimum."""
     star, curve = budget.r_star, budget.curve
-    if star.status != "optimum":
-        return own
-    if star.value is None or star.low is None or star.high is None:
-        return replace(own, status="open")
-    bend = None
-    if curve is not None and curve.loss_min and curve.curvature > 0:
-        bend = float(curve.curvature / curve.loss_min)
-    return replace(
-        own,
-        ratio=float(star.value),
-        log_stderr=log_stderr_of(star.low, star.high, confidence=confidence),
-        curvature=bend,
-    )
+    if star.status != "optimum" or star.value is None or star.low is None or star.high is None:
+        return {}
+    bend = curve.curvature / curve.loss_min if curve is not None and curve.loss_min and curve.curvature > 0 else None
+    stderr = log_stderr_of(star.low, star.high, confidence=confidence)
+    return {"ratio": star.value, "log_stderr": stderr, "curvature": bend}
 
 
-def _by_joint_law(own: Optimum, budget: BudgetFit, *, law: LawFit) -> Optimum:
-    """By the law over budgets, where it has an optimum that lies between the shapes of this budget; else as it was."""
+def _by_joint_law(budget: BudgetFit, *, law: LawFit) -> Json:
+    """R* by the law over budgets, where it has an optimum that lies between the shapes of this budget; else nothing."""
     if law.law is None or law.law.status != "optimum":
-        return own
+        return {}
     point = law.law.ratio(budget.params_mean)
     tried = [shape.ratio for shape in budget.points]
     if not min(tried) < point.low < point.high < max(tried):
-        return own
+        return {}
     stderr = log_stderr_of(point.low, point.high, confidence=law.confidence)
-    return replace(own, route="joint", status="optimum", ratio=float(point.ratio), log_stderr=stderr)
+    return {"route": "joint", "status": "optimum", "ratio": point.ratio, "log_stderr": stderr}
 
 
 def log_stderr_of(low: float, high: float, *, confidence: float) -> float:
@@ -208,7 +188,8 @@ def log_stderr_of(low: float, high: float, *, confidence: float) -> float:
 def by_dataset(optima: Sequence[Optimum]) -> dict[str, tuple[Optimum, ...]]:
     """The optima that count, each data set's own; those of sweeps that do not vote are left out."""
     silent = {sweep.dataset for sweep in packaged_sweeps() if not sweep.votes}
-    voting = sorted((one for one in optima if one.counts and one.dataset not in silent), key=lambda one: one.params)
-    names = dict.fromkeys(one.dataset for one in optima)
-    by_name = {name: tuple(one for one in voting if one.dataset == name) for name in names}
-    return {name: ones for name, ones in by_name.items() if ones}
+    voting: dict[str, tuple[Optimum, ...]] = {one.dataset: () for one in optima if one.dataset not in silent}
+    for one in sorted(optima, key=lambda one: one.params):
+        if one.counts and one.dataset in voting:
+            voting[one.dataset] += (one,)
+    return {name: ones for name, ones in voting.items() if ones}

@@ -1,45 +1,44 @@
-"""From a budget to a shape: where R* lies, equal-budget shapes near it, what each costs, and which to take."""
+"""A recommendation: a shape to take, others nearly as good, and in whole sentences why and what a reader must know."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+import textwrap
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from interlaw.charted import Charted
-from interlaw.errors import InterlawError
+from interlaw.laws import Settings
 from interlaw.plain import Json
-from interlaw.published import PAPER_INTERVAL, PublishedRow, require_interval
-from interlaw.recommendation.belief import Belief, RatioInterval, believe
-from interlaw.recommendation.candidate import Candidate, describe, worth_listing
-from interlaw.recommendation.choice import choose_shapes
-from interlaw.recommendation.cost import Plan, count_cost
-from interlaw.recommendation.dimensions import (
-    DELTA,
-    FAR_OFF,
-    NUM_CANDIDATES,
-    TOLERANCE,
-    Dimensions,
-    equal_budget_shapes,
+from interlaw.published import PAPER_INTERVAL, PublishedRow
+from interlaw.recommendation.belief import NEAR_SIZE, Belief, RatioInterval, about_fit, believe
+from interlaw.recommendation.candidate import Candidate, table
+from interlaw.recommendation.cost import Plan
+from interlaw.recommendation.dimensions import KV_HEADS, Dimensions, family_facts
+from interlaw.recommendation.evidence import (
+    SIMILAR_SIZE_FACTOR,
+    LawOpinion,
+    law_opinions,
+    measured_pool,
+    similar_models,
 )
-from interlaw.recommendation.evidence import measured_pool
-from interlaw.recommendation.notes import basis, notes, reason
-from interlaw.recommendation.opinions import LawOpinion, law_opinions, similar_models
-from interlaw.recommendation.wording import table, wrapped
-from interlaw.shapes import CHINCHILLA_TOKENS_PER_PARAM, Budget, Shape, choose_budget
-from interlaw.size import format_size, parse_size
+from interlaw.shapes import Budget, Shape
+from interlaw.size import format_bytes, format_range, format_ratio, format_size
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from interlaw.laws import LawFit
 
-LARGEST = 1e13  # parameters: beyond any network that was trained, so a slip of the unit
 MOST_LINES = 15  # what a prompt shows without scrolling
-# A ratio in the middle of the published ones, to see how many parameters a budget in FLOPs buys.
-MIDDLING = 0.02
+# A predictive interval wider than this factor leaves the shape nearly open.
+WIDE_FACTOR = 4.0
+FAR_BEYOND = 3.0  # factor of N beyond the nearest size measured, above which a note says so
+MOSTLY_TABLE = 0.5  # share of the parameters in the token table above which N no longer measures the layers
+FEW_TOKENS = 0.1  # a parameter: no sweep of the evidence trained so little, so the unit was probably left out
+COLUMNS = 80  # of the narrowest terminal that is usual
+COSTLY = 0.01  # parameters that a choice of heads costs, as a share of the model, above which a note says so
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,8 +79,21 @@ class Recommendation(Charted):
 
     @property
     def why(self) -> str:
-        """Why the pick, in words."""
-        return reason(self.pick, belief=self.belief, given=self.interval.given, parallel=self.dimensions.parallel)
+        """Why the pick, in one sentence without its name."""
+        pick, belief, parallel = self.pick, self.belief, self.dimensions.parallel
+        row = pick.shape.to_dict()
+        kv = row.get("num_kv_heads")
+        heads = f"{row['num_heads']} heads of {row['head_dim']}" + (f", {kv} key-value heads" if kv else "")
+        among = "in your interval" if self.interval.given else "near it"
+        asked = f" that split over {parallel} devices" if parallel > 1 else ""
+        beyond = f", {belief.beyond:.2g} times beyond the sizes measured" if belief.beyond > NEAR_SIZE else ""
+        split = f", which split over {pick.parallel} devices" if pick.parallel > 1 and parallel == 1 else ""
+        level, size = f"{Settings.confidence:.0%}", format_size(belief.params)
+        return (
+            f"{belief.voters} put R* at {format_ratio(belief.ratio)} for {size} ({level}: "
+            f"{format_range(belief.low, belief.high)}){beyond}. Of the shapes {among}{asked}, R = "
+            f"{format_ratio(pick.shape.ratio)} fits hardware best: {heads}{split}"
+        )
 
     @property
     def _take(self) -> str:
@@ -106,15 +118,7 @@ class Recommendation(Charted):
     @cached_property
     def warnings(self) -> tuple[str, ...]:
         """What a reader must know, in words."""
-        said = notes(
-            self.pick,
-            belief=self.belief,
-            interval=self.interval,
-            dimensions=self.dimensions,
-            models=self.models,
-            fit=self.fit,
-        )
-        return (*self.caveats, *said)
+        return (*self.caveats, *notes(self))
 
     def to_dict(self) -> Json:
         """The keys of the command's JSON."""
@@ -171,8 +175,7 @@ class Recommendation(Charted):
 
     def notes(self) -> list[str]:
         """Lines of 80 columns: what the columns rest on, and every warning."""
-        rests_on = basis(self.pick.cost, dimensions=self.dimensions, plan=self.plan)
-        return wrapped([rests_on, *(f"note: {one}" for one in self.warnings)])
+        return wrapped([basis(self), *(f"note: {one}" for one in self.warnings)])
 
     def __str__(self) -> str:
         """The answer, in at most `MOST_LINES` lines."""
@@ -188,138 +191,101 @@ class Recommendation(Charted):
         return f"<p>{escape(self._take)}</p>{table.to_html()}"
 
 
-def recommend(
-    *,
-    params: str | float | None = None,
-    flops: str | float | None = None,
-    family: str = "llama",
-    vocab_size: str | int | None = None,
-    context: int | None = None,
-    tokens: str | float | None = None,
-    tokens_per_param: float | None = None,
-    fit: LawFit | None = None,
-    delta: float = DELTA,
-    interval: tuple[float, float] | None = None,
-    head_dim: int | None = None,
-    heads_per_kv: int | None = None,
-    tied: bool | None = None,
-    multiple_of: int | None = None,
-    parallel: int = 1,
-    plan: Plan | None = None,
-    tolerance: float = TOLERANCE,
-    num_candidates: int = NUM_CANDIDATES,
-) -> Recommendation:
-    """Depth and width for a budget: a pick, others of nearly the same loss with what speaks for them, the evidence.
-
-    Args:
-        params: Budget in total parameters, as a number or a size such as "350M"; or give `flops`.
-        flops: Budget in training FLOPs of a run of `tokens_per_param` tokens per parameter.
-        family: `gpt`, `llama`, `qwen2`, or `hf:NAME` for a dense decoder of transformers, such as hf:qwen3.
-        vocab_size: Entries of the token table, a number or a size such as "32k"; the family's default when not given.
-        context: Longest sequence, in tokens.
-        tokens: Training tokens, such as "20B"; or give `tokens_per_param`.
-        tokens_per_param: Training tokens per total parameter; `CHINCHILLA_TOKENS_PER_PARAM` when neither is given.
-        fit: Your own law (`fit_law`), combined with the pooled sweeps by precision; not used without an optimum.
-        delta: Others are offered whose predicted loss is within this of the pick's, relative.
-        interval: Choose from this interval of R instead; predicted losses stay those of the evidence.
-        head_dim: Width of a head; see `Dimensions` for what happens when this and the next three are not given.
-        heads_per_kv: Most query heads that share a key-value head.
-        tied: Whether the output head is the token table.
-        multiple_of: Width and d_ff are multiples of this.
-        parallel: Devices over which heads, key-value heads and d_ff must split.
-        plan: Device, number, share of the peak, batch: for days and memory.
-        tolerance: Largest relative miss of the budget.
-        num_candidates: How many shapes to return at most.
-
-    Returns:
-        The recommendation. Its candidates' counts are exact: `Shape.params` equals what transformers builds.
-
-    Raises:
-        InterlawError: When a number is out of range or no shape of these dimensions meets the budget.
-        TypeError: `fit` is no fit.
-
-    Example:
-        >>> pick = recommend(params="350M", family="llama", vocab_size="32k", parallel=4).pick
-        >>> print(pick.name, pick.parallel)
-        29 x 1024 4
-    """
-    if fit is not None and type(fit).__name__ != "LawFit":  # by name: loading the class takes as long as an answer
-        raise TypeError(f"expected fit=fit_law(table), a LawFit, found {type(fit).__name__}")
-    _require_number("tolerance", tolerance, most=FAR_OFF, hint="0.05 means five per cent")
-    _require_number("delta", delta, most=1, hint="0.005 means half a per cent of the loss")
-    _require_number("num_candidates", num_candidates, most=math.inf, hint="5 is usual")
-    budget, tokens_of = _budget(params, flops, tokens=tokens, tokens_per_param=tokens_per_param)
-    dimensions = Dimensions(
-        family=family,
-        vocab_size=None if vocab_size is None else parse_size(vocab_size),
-        context=context,
-        head_dim=head_dim,
-        heads_per_kv=heads_per_kv,
-        tied=tied,
-        multiple_of=multiple_of,
-        parallel=parallel,
-    )
-    belief, plan = believe(_size(dimensions, budget), fit=fit), plan or Plan()
-    ratios = belief.within(delta)
-    if interval is not None:
-        low, high = require_interval(interval)
-        ratios = RatioInterval(low=low, high=high, statement="the interval you gave", given=True)
-    shapes, caveats = choose_shapes(
-        dimensions, budget, belief=belief, interval=ratios, tolerance=tolerance, delta=delta, count=num_candidates
-    )
-    costs = [count_cost(each, tokens=tokens_of(each), plan=plan) for each in shapes]
-    described = describe(shapes, costs, budget=budget, belief=belief, interval=ratios, parallel=parallel)
-    return Recommendation(
-        budget=budget,
-        dimensions=dimensions,
-        belief=belief,
-        interval=ratios,
-        delta=delta,
-        plan=plan,
-        candidates=worth_listing(described, count=num_candidates),
-        caveats=caveats,
-        fit=fit,
+def basis(result: Recommendation) -> str:
+    """What the columns of the table rest on."""
+    dimensions, plan, cost = result.dimensions, result.plan, result.pick.cost
+    of, num_parallel = dimensions.family, dimensions.parallel
+    own = of.startswith("hf:") and dimensions.vocab_size == family_facts(of).vocab_size
+    hint = f" (--devices {num_parallel} counts all {num_parallel})" if plan.num_devices < num_parallel else ""
+    return (
+        f"shape is layers x width; {of}, vocabulary {dimensions.vocab_size:,}"
+        f"{' (its own; --vocab sets another)' if own else ''}, context {dimensions.context:,}, "
+        f"{format_size(cost.train_tokens)} tokens; days on {plan.num_devices} x {plan.device}{hint} at "
+        f"{plan.utilization:.0%} of the peak; memory with a batch of {plan.batch} a device, undivided; a token decoded "
+        f"at full context reads {format_bytes(cost.decode_bytes_per_token)}"
     )
 
 
-def _budget(
-    params: str | float | None,
-    flops: str | float | None,
-    *,
-    tokens: str | float | None,
-    tokens_per_param: float | None,
-) -> tuple[Budget, Callable[[Shape], int]]:
-    """The budget, and the training tokens of a shape."""
-    if tokens is not None and (flops is not None or tokens_per_param is not None):
-        other = "flops" if flops is not None else "tokens_per_param"
-        raise InterlawError(f"expected tokens= or {other}=, found both; give one of them")
-    per_param = CHINCHILLA_TOKENS_PER_PARAM if tokens_per_param is None else tokens_per_param
-    _require_number("tokens_per_param", per_param, most=math.inf, hint="20 is usual")
-    if (params is None) == (flops is None):
-        given = "none" if params is None else "both"
-        raise InterlawError(f"expected exactly one budget (params= or flops=), found {given}; give one")
-    budget = choose_budget(params=params, flops=flops, tokens_per_param=per_param)
-    total = None if tokens is None else parse_size(tokens)
-    return budget, lambda shape: total or round(per_param * shape.params)
-
-
-def _size(dimensions: Dimensions, budget: Budget) -> float:
-    """N to ask the evidence about: the budget in parameters, or those of a shape that spends the FLOPs."""
-    size = float(budget.amount)
-    if budget.kind != "params":
-        buys = list(equal_budget_shapes(dimensions, budget))
-        middle = min(buys, key=lambda shape: abs(math.log(shape.ratio / MIDDLING)), default=None)
-        # without a shape to ask: C = 6 N D (Kaplan et al. 2001.08361)
-        size = math.sqrt(size / 6 / (budget.tokens_per_param or 1.0)) if middle is None else float(middle.params)
-    if size > LARGEST:
-        raise InterlawError(
-            f"expected a budget of at most {format_size(LARGEST)} parameters, found {format_size(size)}; lower it"
+def notes(result: Recommendation) -> Iterator[str]:
+    """How far to trust it, what a choice costs, and who disagrees."""
+    pick, belief, interval, dimensions = result.pick, result.belief, result.interval, result.dimensions
+    if interval.given:
+        yield (
+            f"you gave the interval; the evidence puts R* at {format_ratio(belief.ratio)}, which the predicted losses "
+            "follow"
         )
-    return size
+    yield from about_fit(result.fit, belief)
+    factor = belief.high / belief.low
+    if factor > WIDE_FACTOR:
+        said = f"{factor:.0f}" if factor < 1000 else "more than 1000"  # more than three digits say nothing
+        yield (
+            f"the evidence leaves R* open by a factor of {said}: a sweep of your own at a "
+            f"smaller size says more (--law)"
+        )
+    if belief.beyond > FAR_BEYOND:
+        yield (
+            f"{format_size(belief.params)} lies a factor of {belief.beyond:.0f} outside the sizes at which R* was "
+            f"measured: above them it goes on along the data sets' mean slope, below them it stays level; the interval "
+            f"grows with the distance, and may still cover too little"
+        )
+    per_param = pick.cost.train_tokens / pick.shape.params
+    if per_param < FEW_TOKENS:
+        yield (
+            f"{format_size(pick.cost.train_tokens)} tokens are {per_param:.1g} a parameter, next to no training: "
+            "the measured sweeps used 20 or more; for billions write --tokens 20B"
+        )
+    vocabulary = int(pick.shape.to_dict()["vocab_size"])
+    table = pick.shape.width * vocabulary
+    if table > MOSTLY_TABLE * pick.shape.params:
+        yield (
+            f"the token table takes {table / pick.shape.params:.0%} of the parameters: the measured sweeps gave layers "
+            f"more of theirs, so R* says less here; a smaller vocabulary leaves more to the layers"
+        )
+    yield from _head_costs(pick.shape, dimensions)
+    if dimensions.parallel > 1 and vocabulary % dimensions.parallel:
+        yield f"a vocabulary of {vocabulary:,} does not divide by {dimensions.parallel}: pad it"
+    yield _paper(interval)
+    where = [interval.position(model.ratio) for model in result.models]
+    if where:
+        yield (
+            f"of {len(where)} published models within a factor of {SIMILAR_SIZE_FACTOR} of "
+            f"{format_size(belief.params)}, {where.count('below')} lie below the interval (shallower), "
+            f"{where.count('inside')} inside, {where.count('above')} above"
+        )
 
 
-def _require_number(name: str, value: object, *, most: float, hint: str) -> None:
-    """Refuses what is no number above 0 and up to the most."""
-    if not isinstance(value, int | float) or not 0 < value <= most or value == math.inf:
-        limit = "" if most == math.inf else f" and at most {most:g}"
-        raise InterlawError(f"expected {name}= above 0{limit}, found {value!r}; {hint}")
+def _head_costs(shape: Shape, dimensions: Dimensions) -> Iterator[str]:
+    """What key-value heads and an untied head cost in parameters."""
+    row, heads = shape.to_dict(), shape.num_heads or 1
+    kv = row.get("num_kv_heads")
+    if kv and 1 < kv < heads and dimensions.heads_per_kv is None:
+        fewest = next((few for few in KV_HEADS if heads % few == 0), kv)
+        costs = shape.params - replace(shape, num_kv_heads=fewest).params  # type: ignore[call-arg]
+        if costs > COSTLY * shape.params:
+            share = f"{costs / shape.params:.1%}"
+            yield f"{kv} key-value heads instead of {fewest} cost {format_size(costs)} parameters ({share})"
+    head = shape.width * int(row["vocab_size"])
+    if not row.get("tied") and head > COSTLY * shape.params:
+        yield f"its own output head costs {format_size(head)} parameters ({head / shape.params:.0%}): --tied saves it"
+
+
+def _paper(interval: RatioInterval) -> str:
+    """How the interval compares with the paper's."""
+    low, high = PAPER_INTERVAL
+    own = "yours" if interval.given else f"the recommended one, R = {format_range(interval.low, interval.high)}"
+    if interval.high < low:
+        relation = f"lies above {own} (deeper): following that claim means leaving it"
+    elif interval.low > high:
+        relation = f"lies below {own} (shallower): following that claim means leaving it"
+    else:
+        relation = f"shares R = {format_range(max(low, interval.low), min(high, interval.high))} with {own}"
+    return f"the interval of arXiv 2605.27989, R = {low:g} to {high:g} (byte-level, up to 10M parameters), {relation}"
+
+
+def wrapped(sentences: Iterable[str], *, indent: int = 0) -> list[str]:
+    """Lines of at most 80 columns; those of a sentence after its first stand two further in."""
+    wrapper = textwrap.TextWrapper(
+        COLUMNS, initial_indent=" " * indent, subsequent_indent=" " * (indent + 2), break_long_words=False
+    )
+    wrapper.break_on_hyphens = False  # names stay whole
+    return [line for one in sentences for line in wrapper.wrap(one)]

@@ -85,42 +85,32 @@ def _with_reason(one: Candidate, pick: Candidate) -> Candidate:
     return replace(one, reasons=(f"decodes in {saved:.0%} less time here", *kept)) if saved >= NOTABLE else one
 
 
-def time_shape(
-    shape: Shape, *, prompt: int = PROMPT, decoded: int = DECODED, repeats: int = REPEATS, say: Say = lambda words: None
-) -> Timing:
-    """Builds the network from its configuration and times it; medians over repeats, a first one left out.
-
-    Args:
-        shape: A shape that the Hugging Face library can build (`Shape.to_hf`).
-        prompt: Tokens of a training sequence and of the prompt.
-        decoded: Tokens written after it.
-        repeats: Times each.
-        say: Takes a line of what is being timed.
-    """
+def time_shape(shape: Shape, *, say: Say = lambda words: None) -> Timing:
+    """Builds the network from its configuration (`Shape.to_hf`) and times it; `say` takes what is being timed."""
     import torch
 
     device = torch.device(default_device())
     dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
     say("building")
     network, vocab, context = build(shape, device=device, dtype=dtype)
-    prompt = min(prompt, context - decoded)
+    prompt = min(PROMPT, context - DECODED)
     tokens = torch.randint(vocab, (1, prompt), generator=torch.Generator().manual_seed(0)).to(device)
     say("training")
     network.train()
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-5)  # of any rate: nothing is learned
-    step = _median(lambda: _train(network, optimizer=optimizer, tokens=tokens), repeats)
+    step = _median(lambda: _train(network, optimizer=optimizer, tokens=tokens))
     optimizer.state.clear()  # its moments are as large as the network
     network.zero_grad(set_to_none=True)
     network.eval()
     say("reading and decoding")
     with torch.inference_mode():
-        prefill = _median(lambda: network(tokens, use_cache=True), repeats)
-        decode = _median(lambda: _decode(network, tokens, count=decoded), repeats)
+        prefill = _median(lambda: network(tokens, use_cache=True))
+        decode = _median(lambda: _decode(network, tokens, count=DECODED))
     return Timing(
         train_tokens_per_second=prompt / step,
         # milliseconds
         prefill_ms_per_token=1000 * prefill / prompt,
-        decode_ms_per_token=1000 * (decode - prefill) / decoded if decode > prefill else math.nan,
+        decode_ms_per_token=1000 * (decode - prefill) / DECODED if decode > prefill else math.nan,
         device=torch.cuda.get_device_name() if device.type == "cuda" else "cpu",
         dtype=str(dtype).removeprefix("torch."),
         prompt=prompt,
@@ -141,7 +131,6 @@ def build(shape: Shape, *, device: torch.device, dtype: torch.dtype) -> tuple[An
 
 
 def _train(network: Any, *, optimizer: torch.optim.Optimizer, tokens: torch.Tensor) -> None:
-    """One step on one sequence."""
     network(tokens, labels=tokens, use_cache=False).loss.backward()
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)
@@ -155,17 +144,16 @@ def _decode(network: Any, tokens: torch.Tensor, *, count: int) -> None:
         output = network(last, past_key_values=output.past_key_values, use_cache=True)
 
 
-def _median(run: Callable[[], object], repeats: int) -> float:
+def _median(run: Callable[[], object]) -> float:
     """Median seconds of a call, the first one left out."""
     import torch
 
+    wait: Callable[[], object] = torch.cuda.synchronize if torch.cuda.is_available() else lambda: None
     seconds = []
-    for _ in range(repeats + 1):
-        if torch.cuda.is_available():
-            torch.cuda.synchronize()
+    for _ in range(REPEATS + 1):
+        wait()
         start = time.perf_counter()
         run()
-        if torch.cuda.is_available():
-            torch.cuda.synchronize()
+        wait()
         seconds.append(time.perf_counter() - start)
     return statistics.median(seconds[1:])
