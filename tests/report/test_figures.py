@@ -271,6 +271,14 @@ def test_an_interval_of_a_single_shape_is_seen(results: RunResults) -> None:
         assert low < first.best.ratio < high < 1.1 * low
 
 
+def test_the_gold_of_one_budget_is_explained(results: RunResults) -> None:
+    first, second = loss_panels(results.analyses[0])
+    assert second.fit.loss_interval is not None
+    none = dataclasses.replace(first.fit, loss_interval=None)
+    drawing = draw_loss([dataclasses.replace(first, fit=none), second], loss_unit="nats", confidence=0.9)
+    assert "gold: loss within 1% of the best" in drawing.caption
+
+
 def test_the_axis_of_sizes_says_what_the_headings_say(results: RunResults) -> None:
     """Shapes of 85k parameters under a budget of 100k of them, and under one that counts something else."""
     fit = dataclasses.replace(results.analyses[0].fit.budgets[1], params_mean=85_000.0)

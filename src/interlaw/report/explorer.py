@@ -311,7 +311,11 @@ class Measuring:
         try:
             with self._lock:
                 if not self._progress:
-                    self._start(asked)
+                    result = recommended(asked, fit=self._fit)
+                    recommendation.require_timing(result.candidates)
+                    self._asked, self._reply = dict(asked), {}
+                    self._progress = f"0 of {len(result.candidates)}"
+                    threading.Thread(target=self._run, args=(result,), daemon=True).start()
         except InterlawError as error:
             return refusal(str(error))
         return self.state(asked)
@@ -323,13 +327,6 @@ class Measuring:
                 doing = f"the shapes of other values ({self._progress})" if self._progress else "none of these values"
                 return refusal(f"expected one measurement at a time, found {doing}; wait, then measure again")
             return {"progress": self._progress, "error": ""} if self._progress else self._reply
-
-    def _start(self, asked: Mapping[str, str]) -> None:
-        result = recommended(asked, fit=self._fit)
-        recommendation.require_timing(result.candidates)
-        self._asked, self._reply = dict(asked), {}
-        self._progress = f"0 of {len(result.candidates)}"
-        threading.Thread(target=self._run, args=(result,), daemon=True).start()
 
     def _run(self, result: Recommendation) -> None:
         try:

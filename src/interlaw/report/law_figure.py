@@ -54,7 +54,7 @@ def draw_law(fit: laws.LawFit) -> Drawing:
     """The fit's own budgets: R*, intervals, the joint law."""
     ends = [end for each in fit.budgets for end in grid_of(each)]
     sizes = {each.params_mean: size_text(each) for each in fit.budgets}
-    tried = [{**_place(each), **dict(zip(("low", "high"), grid_of(each), strict=True))} for each in fit.budgets]
+    tried = [{**_place(each), "low": grid_of(each)[0], "high": grid_of(each)[1]} for each in fit.budgets]
     chart = layered(
         size_axis((min(sizes) / MARGIN, max(sizes) * MARGIN), sizes),
         log_axis("ratio", "R = depth / width", limits=(min(ends) / MARGIN, max(ends) * MARGIN)),

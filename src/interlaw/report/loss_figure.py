@@ -13,7 +13,7 @@ from interlaw import laws
 from interlaw.plain import Json
 from interlaw.report import look
 from interlaw.report.figure import SEED_ON, Drawing, Panel, chosen_opacity
-from interlaw.report.marks import Spec, interval_bars, layered, linear_axis, log_axis, marks, when
+from interlaw.report.marks import SIGN, Spec, interval_bars, layered, linear_axis, log_axis, marks, when
 from interlaw.report.results import Analysis, RunResults
 from interlaw.report.wording import budget_text, number, shape_name
 from interlaw.size import format_range, format_ratio, format_share
@@ -29,7 +29,6 @@ MARGIN = 1.35  # of the axis of R beyond the shapes tried, as a factor: room for
 FEW_TICKS = 5  # of R, whose labels are long
 DIGIT = 0.02  # of the axis that a digit of a number of layers takes: 6 of a panel's 300 pixels
 BEYOND = "triangle-up"  # what lies above the scale
-SIGN = {"field": "sign", "type": "nominal", "scale": None}
 NUMBER: Spec = {"baseline": "bottom", "fontSize": 10, "color": look.MUTED}
 # the mark of R* in every figure
 DIAMOND: Spec = {
@@ -111,10 +110,14 @@ def loss_message(fits: Sequence[laws.BudgetFit]) -> str:
             return "No budget shows a best depth / width inside the shapes tried"
         where = "" if turned == len(fits) else f" at {turned} of {len(fits)} budgets"
         return f"The loss turns inside the shapes tried{where}, but R* is not bounded on both sides"
-    where = f"R = {format_ratio(stars[0]) if len(stars) == 1 else format_range(min(stars), max(stars))}"
     missing = len(fits) - len(stars)
     rest = f"; {missing} of {len(fits)} budgets {'show' if missing > 1 else 'shows'} no optimum" if missing else ""
-    return f"Loss is lowest at {where}{rest}"
+    return f"Loss is lowest at R = {stars_text(stars)}{rest}"
+
+
+def stars_text(stars: Sequence[float]) -> str:
+    """One R*, or the range of several."""
+    return format_ratio(stars[0]) if len(stars) == 1 else format_range(min(stars), max(stars))
 
 
 def interval_rows(fit: laws.BudgetFit) -> tuple[list[Json], list[Json]]:
@@ -178,7 +181,7 @@ def draw_loss(panels: Sequence[LossPanel], *, loss_unit: str, confidence: float)
         )
         for panel, of_panel in zip(panels, limits, strict=True)
     )
-    delta = panels[0].fit.loss_interval.delta if panels[0].fit.loss_interval else None
+    deltas = [panel.fit.loss_interval.delta for panel in panels if panel.fit.loss_interval is not None]
     thinned = any(len(depth_rows(panel.fit, x_limits)) < len(panel.fit.points) for panel in panels)
     caption = [
         "Dots: means over seeds (hollow: not used by the fit), above them their layers"
@@ -188,19 +191,14 @@ def draw_loss(panels: Sequence[LossPanel], *, loss_unit: str, confidence: float)
         "named); elsewhere a thin line joins the means",
         f"orange diamond and bar: R* with its {confidence:.0%} interval, an arrow where no bound is known",
     ]
-    if any(_reaches_beyond(panel, of_panel.top) for panel, of_panel in zip(panels, limits, strict=True)):
+    tops = [(panel, each.top) for panel, each in zip(panels, limits, strict=True)]
+    if any(max(loss for _, loss in panel.places) > top or _crossings(panel.fit, top) for panel, top in tops):
         caption.append("triangles at the top: means, seeds and curves that lie above the scale; bands are cut there")
-    if delta is not None:
-        caption.append(f"gold: loss within {format_share(delta)} of the best")
-    named = [panel.fit.interaction_interval for panel in panels]
-    if any(each is not None and each.low is not None for each in named):
+    if deltas:
+        caption.append(f"gold: loss within {format_share(deltas[0])} of the best")
+    if any(interval_rows(panel.fit)[1] for panel in panels):
         caption.append("green bar: shapes with the most efficient interaction, chosen without the loss")
     return Drawing(message=loss_message([each.fit for each in panels]), caption="; ".join(caption) + ".", panels=drawn)
-
-
-def _reaches_beyond(panel: LossPanel, top: float) -> bool:
-    """Whether a mean, a seed or the curve lies above the scale."""
-    return any(loss > top for _, loss in panel.places) or bool(_crossings(panel.fit, top))
 
 
 def _chart(panel: LossPanel, limits: Limits, *, x_limits: tuple[float, float], loss_unit: str) -> Spec:

@@ -24,6 +24,7 @@ PLACES = {
     **dict.fromkeys(("detail", "text"), "nominal"),
     **dict.fromkeys(("x2", "y2"), ""),
 }
+SIGN: Spec = {"field": "sign", "type": "nominal", "scale": None}  # a form that each row names itself
 # of an interval's end by axis: a cap, and the arrows of an end without a bound
 ENDS = {
     "x": ("M-0.25,-1H0.25V1H-0.25Z", "triangle-left", "triangle-right"),
@@ -187,9 +188,8 @@ def interval_bars(
     ]
     places: Spec = {along: "low", f"{along}2": "high", other: across}
     at_end: Spec = {along: "end", other: across}
-    sign = {"field": "sign", "type": "nominal", "scale": None}
     look: Spec = {"where": where, "color": color}
     return [
         marks(values, "rule", **places, **look, said=True, strokeWidth=width),
-        marks(ends, "point", **at_end, **look, shape=sign, size=LARGE, filled=True),
+        marks(ends, "point", **at_end, **look, shape=SIGN, size=LARGE, filled=True),
     ]

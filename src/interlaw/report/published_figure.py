@@ -12,10 +12,11 @@ from interlaw.published import PublishedRow, published_models
 from interlaw.report.figure import Drawing, Panel
 from interlaw.report.law_figure import law_line, line_layers, size_axis, star_layers
 from interlaw.report.look import ALONE, BOLD, DASHES, DOT, FAINT, HAIR, MUTED, SMALL, dataset_colours, padded
+from interlaw.report.loss_figure import stars_text
 from interlaw.report.marks import LINE_SYMBOLS, Spec, layered, legend, log_axis, marks, told_apart
 from interlaw.report.results import Analysis, RunResults
 from interlaw.report.wording import shape_name
-from interlaw.size import format_range, format_ratio, format_size
+from interlaw.size import format_size
 
 NUM_SIZES = 41  # of a law's line: enough for a curve to look smooth
 
@@ -51,7 +52,10 @@ def draw_published(fit: laws.LawFit) -> Drawing:
         "Lines: published statements on the best R, each over the sizes it speaks of. Grey dots: published dense "
         f"language models. Orange: R* of this run with its {fit.confidence:.0%} interval."
     )
-    return Drawing(message=_message(optima), caption=caption, panels=(panel,))
+    message = "Published laws name different ratios; this run names none"
+    if known := [each.r_star.value for each in optima if each.r_star.value is not None]:
+        message = f"R* of this run ({stars_text(known)}) beside what others published"
+    return Drawing(message=message, caption=caption, panels=(panel,))
 
 
 def among_published(*layers: Spec, sizes: Sequence[float], ratios: Sequence[float]) -> Spec:
@@ -70,14 +74,6 @@ def among_published(*layers: Spec, sizes: Sequence[float], ratios: Sequence[floa
         *_law_lines(lines),
         *layers,
     )
-
-
-def _message(fits: Sequence[laws.BudgetFit]) -> str:
-    stars = [each.r_star.value for each in fits if each.r_star.value is not None]
-    if not stars:
-        return "Published laws name different ratios; this run names none"
-    where = format_ratio(stars[0]) if len(stars) == 1 else format_range(min(stars), max(stars))
-    return f"R* of this run ({where}) beside what others published"
 
 
 def _law_lines(values: Sequence[Json]) -> list[Spec]:

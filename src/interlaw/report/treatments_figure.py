@@ -9,7 +9,7 @@ from interlaw.plain import Json
 from interlaw.report import look
 from interlaw.report.figure import Drawing, Panel, chosen_opacity
 from interlaw.report.loss_figure import LEAST_SPAN, curve_rows, shape_key, star_ends, star_note
-from interlaw.report.marks import Spec, interval_bars, layered, legend, linear_axis, log_axis, marks, told_apart
+from interlaw.report.marks import SIGN, Spec, interval_bars, layered, legend, linear_axis, log_axis, marks, told_apart
 from interlaw.report.results import RunResults
 from interlaw.report.wording import budget_text, number, shape_name, treatment_text
 from interlaw.size import format_range
@@ -97,7 +97,7 @@ def _chart(
     banded = [row for row in curves if row["low"] is not None]
     dot: Spec = {"x": "ratio", "y": "loss", "said": True, "color": color}
     ground = [{"low": floor, "high": strip, "name": "R*"}]
-    sign: Spec = {"shape": {"field": "sign", "type": "nominal", "scale": None}, "size": look.LARGE}
+    sign: Spec = {"shape": SIGN, "size": look.LARGE}
     return layered(
         log_axis("ratio", "R = depth / width", limits=x_limits),
         linear_axis("loss", f"test loss ({units.loss})", limits=y_limits, values=look.nice_ticks(strip, y_limits[1])),

@@ -47,7 +47,7 @@ function showAnswer(found, values) {
   history.replaceState(null, "", `?${values}${location.hash}`);
   for (const result of drawn.values()) result?.view.finalize();
   drawn.clear();
-  Object.assign(DATA, { panels: found.panels });
+  DATA.panels = found.panels;
   byId("answer").innerHTML = found.html; // a template's output: every text in it is escaped
   showPick();
   watchFigures();
