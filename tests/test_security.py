@@ -19,8 +19,8 @@ from tests.recipes import write_recipe
 from tests.report.synthetic import write_run
 
 from interlaw.cli import run as interlaw
-from interlaw.cli.output import make_console
-from interlaw.cli.visible import visible
+from interlaw.cli.loading import busy
+from interlaw.cli.output import make_console, visible
 from interlaw.runs import RunFolder, load_table, load_trial, table_as
 from interlaw.sweep import prepare_run, read_recipe, run_trials
 
@@ -161,6 +161,18 @@ def test_text_from_data_is_only_text_on_a_terminal(capsys: pytest.CaptureFixture
     assert "\x07" not in printed
     assert r"\x1b[31m<script>alert(1)</script>[bold] \u202e \udcff\x07" in printed
     assert visible("two\nlines\tand tabs") == "two\nlines\tand tabs"
+
+
+def test_a_name_on_a_status_line_is_only_text(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")  # rich then takes it for a terminal
+    monkeypatch.setenv("TERM", "xterm")
+    with busy(f"loading [/x] {EVIL}"):
+        pass
+    said = capsys.readouterr().err
+    assert "[/x]" in said
+    assert "\\x1b[31m<script>" in said
 
 
 def test_text_from_data_is_only_text_in_tables_pages_and_lines(

@@ -54,11 +54,17 @@ def did_you_mean(word: object, known: Iterable[object]) -> str:
         >>> did_you_mean("lama", ["gpt", "llama", "qwen2"]), did_you_mean("bert", ["gpt", "llama"])
         ("; did you mean 'llama'?", '')
     """
+    near = _nearest(word, known)
+    return f"; did you mean {near!r}?" if near else ""
+
+
+def _nearest(word: object, known: Iterable[object]) -> str:
+    """The known name that is spelled most like a word, or nothing."""
     spelled = {str(name).casefold(): str(name) for name in known}
     asked = str(word).casefold()
     ending = [name for name in spelled if name.endswith(f".{asked}")]
     near = ending or difflib.get_close_matches(asked, spelled, n=1)
-    return f"; did you mean {spelled[near[0]]!r}?" if near else ""
+    return spelled[near[0]] if near else ""
 
 
 def require_among(what: str, given: object, *, known: Collection[object], advice: str = "choose one of them") -> None:
@@ -89,8 +95,8 @@ def near_path(path: str | Path) -> str:
     beside: list[str] = []
     with suppress(OSError):  # nothing there, or nothing that may be listed
         beside = sorted(one.name for one in missing.parent.iterdir())
-    near = did_you_mean(missing.name, beside)
-    return near.replace(near.split("'")[1], str(missing.parent / near.split("'")[1])) if near.count("'") == 2 else ""
+    near = _nearest(missing.name, beside)
+    return f"; did you mean {str(missing.parent / near)!r}?" if near else ""
 
 
 def one_line(error: BaseException, *, last: bool = False) -> str:

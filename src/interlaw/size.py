@@ -35,14 +35,10 @@ def parse_size(text: str | int | float) -> int:
         >>> parse_size("1.2B")
         1200000000
     """
-    if isinstance(text, bool):
-        raise InterlawError(
-            f"expected a size such as 300k, 3M or 1.2B, found {text!r}; write a number with an optional unit"
-        )
     cleaned = str(text).strip().lower().replace("_", "").replace(",", "")
     match = _SIZE.fullmatch(cleaned)
     if match is None or len(cleaned) > _LONGEST:
-        shown = reprlib.repr(str(text))
+        shown = repr(text) if isinstance(text, bool) else reprlib.repr(str(text))
         raise InterlawError(
             f"expected a size such as 300k, 3M or 1.2B, found {shown}; write a number with an optional unit"
         )

@@ -5,6 +5,7 @@ A command of another package builds on the names below: the options that several
 
 from __future__ import annotations
 
+import errno
 import re
 import signal
 import sys
@@ -13,11 +14,10 @@ from pathlib import Path
 from typer.exceptions import Abort, TyperException
 
 from interlaw.cli.commands import COMMANDS, app, options_of
-from interlaw.cli.completion import among
-from interlaw.cli.fault import close_output, fault_message, is_lack_of_memory, is_lack_of_room, tolerant_output
+from interlaw.cli.fault import close_output, fault_message, tolerant_output
 from interlaw.cli.loading import load_first, load_torch
 from interlaw.cli.mistakes import in_options
-from interlaw.cli.options import TrainDevice, Workers
+from interlaw.cli.options import TrainDevice, Workers, among
 from interlaw.cli.output import AsJson, make_console, print_json, tell_mistake
 from interlaw.cli.sweep import drive
 from interlaw.errors import InterlawError, WorkFailedError, did_you_mean
@@ -71,9 +71,9 @@ def _ending(error: Exception, arguments: list[str]) -> tuple[str, int]:
         return in_options(str(error), options_of(arguments)), 2
     if isinstance(error, WorkFailedError):
         return str(error), 1
-    if is_lack_of_room(error):
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return f"expected room to write, found: {error}; free some, or write elsewhere", 2
-    if is_lack_of_memory(error):
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":  # the latter of an accelerator
         return f"expected more memory: {error}; give fewer or shorter samples, or a smaller model", 2
     package = COMMANDS.package_of(arguments[0]) if arguments else "interlaw"
     return fault_message(error, arguments, package=package), 1

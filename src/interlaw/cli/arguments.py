@@ -5,50 +5,45 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, cast
+from typing import Annotated, Any, TypeVar
 
 import typer
+from typer import Argument, Option
 
 from interlaw import interaction, subject
-from interlaw.cli.completion import among
 from interlaw.cli.loading import busy, uncollected
-from interlaw.cli.options import given_options
+from interlaw.cli.options import among, given_options
 from interlaw.cli.output import make_console, tell
 
 Result = TypeVar("Result")
 
 Model = Annotated[
-    str,
-    typer.Argument(metavar="MODEL", help="Hugging Face name or folder, a trial's folder, or module.py:factory."),
+    str, Argument(metavar="MODEL", help="Hugging Face name or folder, a trial's folder, or module.py:factory.")
 ]
 Text = Annotated[
     Path | None,
-    typer.Option(
-        metavar="FILE|FOLDER", help="Text to read; a language model has a default. A document is one cluster."
-    ),
+    Option(metavar="FILE|FOLDER", help="Text to read; a language model has a default. A document is one cluster."),
 ]
-Inputs = Annotated[Path | None, typer.Option(metavar="FILE.npy", help="Inputs; the first axis counts samples.")]
+Inputs = Annotated[Path | None, Option(metavar="FILE.npy", help="Inputs; the first axis counts samples.")]
 Groups = Annotated[
     Path | None,
-    typer.Option(metavar="FILE", help="One label a sample of --inputs: samples that share a subject are one cluster."),
+    Option(metavar="FILE", help="One label a sample of --inputs: samples that share a subject are one cluster."),
 ]
-Samples = Annotated[
-    int | None, typer.Option(min=3, help="At most so many samples (sequences), the cap of --rel-error too.")
-]
-Probes = Annotated[int | None, typer.Option(min=1, help="Random vectors a sample.")]
-Seed = Annotated[int, typer.Option(help="Seed of the probes, and of which parts of a text are read.")]
-Positions = Annotated[str | None, typer.Option(help="Output positions of sequences: last or all.")]
-Layer = Annotated[str | None, typer.Option(metavar="NAME", help="Measure at the input of this module.")]
-Level = Annotated[float | None, typer.Option(help="Coverage of the intervals.")]
-Context = Annotated[int | None, typer.Option(min=2, help="Tokens a sequence.")]
-Device = Annotated[str | None, typer.Option(help="cpu or cuda; cuda where there is one when not given.")]
-Float32 = Annotated[bool, typer.Option("--float32", help="Differentiate low-precision weights in float32.")]
-Trust = Annotated[bool, typer.Option("--trust-remote-code", help="Run code that comes with a hub model.")]
+Samples = Annotated[int | None, Option(min=3, help="At most so many samples (sequences), the cap of --rel-error too.")]
+Probes = Annotated[int | None, Option(min=1, help="Random vectors a sample.")]
+Seed = Annotated[int, Option(help="Seed of the probes, and of which parts of a text are read.")]
+Positions = Annotated[str | None, Option(help="Output positions of sequences: last or all.")]
+Layer = Annotated[str | None, Option(metavar="NAME", help="Measure at the input of this module.")]
+Level = Annotated[float | None, Option(help="Coverage of the intervals.")]
+Context = Annotated[int | None, Option(min=2, help="Tokens a sequence.")]
+Device = Annotated[str | None, Option(help="cpu or cuda; cuda where there is one when not given.")]
+Float32 = Annotated[bool, Option("--float32", help="Differentiate low-precision weights in float32.")]
+Trust = Annotated[bool, Option("--trust-remote-code", help="Run code that comes with a hub model.")]
 
 
 def of_views(text: str, names: Iterable[str] = interaction.VIEWS) -> Any:
     """An option that names a view: its help text, and the names that the shell offers."""
-    return typer.Option(help=text, autocompletion=among(names))
+    return Option(help=text, autocompletion=among(names))
 
 
 def chosen(ctx: typer.Context, **other: Any) -> subject.NamedOptions:
@@ -56,8 +51,7 @@ def chosen(ctx: typer.Context, **other: Any) -> subject.NamedOptions:
     import torch
 
     dtype = torch.float32 if ctx.params["float32"] else None
-    given = given_options(ctx, subject.NamedOptions.__annotations__, dtype=dtype, **other)
-    return cast("subject.NamedOptions", given)
+    return given_options(ctx, subject.NamedOptions, dtype=dtype, **other)
 
 
 def measured(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
+from typer import Argument, Option
 
 from interlaw import report, sweep, training
 from interlaw.cli.options import FigureFile
@@ -24,27 +24,23 @@ SOME_SIZES = {"--widths": "32,64,128", "--depths": "2,4,8"}
 
 def check_parametrization(
     recipe: Annotated[
-        Path | None, typer.Argument(metavar="RECIPE.toml", help="Family, data and training; small GPTs when not given.")
+        Path | None, Argument(metavar="RECIPE.toml", help="Family, data and training; small GPTs when not given.")
     ] = None,
-    treatment: Annotated[
-        list[str] | None, typer.Option(help="standard, mup or completep; all three when not given.")
-    ] = None,
+    treatment: Annotated[list[str] | None, Option(help="standard, mup or completep; all three when not given.")] = None,
     widths: Annotated[
-        str | None, typer.Option(help=f"Such as {SOME_SIZES['--widths']}; the base times {_MULTIPLES} when not given.")
+        str | None, Option(help=f"Such as {SOME_SIZES['--widths']}; the base times {_MULTIPLES} when not given.")
     ] = None,
     depths: Annotated[
-        str | None, typer.Option(help=f"Such as {SOME_SIZES['--depths']}; the base times {_MULTIPLES} when not given.")
+        str | None, Option(help=f"Such as {SOME_SIZES['--depths']}; the base times {_MULTIPLES} when not given.")
     ] = None,
-    base_width: Annotated[int | None, typer.Option(help="The recipe's own when not given.")] = None,
-    base_depth: Annotated[int | None, typer.Option(help="The recipe's own when not given.")] = None,
-    rate: Annotated[float | None, typer.Option(help="Learning rate at the base; the recipe's when not given.")] = None,
+    base_width: Annotated[int | None, Option(help="The recipe's own when not given.")] = None,
+    base_depth: Annotated[int | None, Option(help="The recipe's own when not given.")] = None,
+    rate: Annotated[float | None, Option(help="Learning rate at the base; the recipe's when not given.")] = None,
     rates: Annotated[
-        str | None, typer.Option(help=f"Also find each size's best rate among these, such as {SOME_RATES}.")
+        str | None, Option(help=f"Also find each size's best rate among these, such as {SOME_RATES}.")
     ] = None,
-    steps: Annotated[int | None, typer.Option(min=1, help="With --rates: training steps a rate.")] = None,
-    seeds: Annotated[
-        int | None, typer.Option(min=1, help="With --rates: seeds a rate; losses are their means.")
-    ] = None,
+    steps: Annotated[int | None, Option(min=1, help="With --rates: training steps a rate.")] = None,
+    seeds: Annotated[int | None, Option(min=1, help="With --rates: seeds a rate; losses are their means.")] = None,
     figure: FigureFile = None,
     as_json: AsJson = False,
 ) -> None:
@@ -55,33 +51,41 @@ def check_parametrization(
     if figure is not None:
         report.require_figure_name(figure)
     bench = _bench(recipe, width=base_width, depth=base_depth)
-    chosen = _chosen(treatment)
-    wide, deep = _sizes(widths, "--widths", base=bench.base_width), _sizes(depths, "--depths", base=bench.base_depth)
+    chosen = tuple(dict.fromkeys(treatment or training.RULES))
+    for name in chosen:
+        require_among("--treatment", name, known=training.RULES.names())
+    sizes: Any = {
+        "parametrizations": chosen,
+        "widths": _sizes(widths, "--widths", base=bench.base_width),
+        "depths": _sizes(depths, "--depths", base=bench.base_depth),
+    }
     peak = rate or bench.recipe.training.learning_rate
     if peak is None:
         raise InterlawError("expected a learning rate, found none in the recipe; give --rate")
     tried = _rates(rates) if rates else ()
     if not tried and (steps or seeds):
         raise InterlawError("--steps and --seeds belong to --rates, found none; give --rates, or leave them out")
-    checks = list(sweep.coordinate_checks(bench, parametrizations=chosen, widths=wide, depths=deep, rate=peak))
+    checks = list(sweep.coordinate_checks(bench, **sizes, rate=peak))
     curves = []
     if tried:
-        sizes: Any = {"parametrizations": chosen, "widths": wide, "depths": deep}
-        curves = list(sweep.rate_curves(bench, **sizes, rates=tried, steps=steps or STEPS, seeds=range(seeds or 1)))
+        length: Any = {"steps": steps or STEPS, "seeds": range(seeds or 1)}
+        curves = list(sweep.rate_curves(bench, **sizes, rates=tried, **length))
     write_figure(figure, lambda: report.draw_checks(checks))
     if figure is not None and curves:
         beside = figure.with_name(f"{figure.stem}-rates{figure.suffix}")
         write_figure(beside, lambda: report.draw_rate_curves(curves))
     if as_json:
-        flat = [{**vars(check), "is_flat": check.is_flat} for check in checks]
-        print_json({"checks": flat, "rate_curves": curves})
+        told = [{**vars(check), "is_flat": check.is_flat} for check in checks]
+        print_json({"checks": told, "rate_curves": curves})
     else:
         show(checks, curves)
     broken = [
-        check for check in checks if check.axis in training.RULES[check.parametrization].axes and not check.is_flat
+        f"{check.parametrization} over {check.axis}"
+        for check in checks
+        if check.axis in training.RULES[check.parametrization].axes and not check.is_flat
     ]
     if broken:
-        where = ", ".join(f"{check.parametrization} over {check.axis}" for check in broken)
+        where = ", ".join(broken)
         raise WorkFailedError(f"activations do not move alike: {where}; do not carry one learning rate across shapes")
 
 
@@ -123,14 +127,6 @@ def _bench(recipe: Path | None, *, width: int | None, depth: int | None) -> swee
     else:
         parsed, folder = sweep.read_recipe(recipe)[0], recipe.parent
     return sweep.make_bench(parsed, folder=folder, width=width, depth=depth)
-
-
-def _chosen(treatments: list[str] | None) -> tuple[str, ...]:
-    """The parametrizations asked for."""
-    chosen = tuple(dict.fromkeys(treatments or training.RULES))
-    for name in chosen:
-        require_among("--treatment", name, known=training.RULES.names())
-    return chosen
 
 
 def _sizes(text: str | None, option: str, *, base: int) -> tuple[int, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import textwrap
 from collections.abc import Sequence
+from itertools import zip_longest
 
 from rich.cells import cell_len
 
@@ -29,12 +30,9 @@ def shortened(name: str, width: int) -> str:
 
 
 def table_lines(heads: Sequence[str], rows: Sequence[Sequence[str]], *, width: int) -> list[tuple[str, bool]]:
-    """The lines of a table, each with whether it is a header; columns of numbers end at the right.
+    """The lines of a table, each with whether it is a header, which empty heads leave out; numbers end at the right.
 
-    Args:
-        heads: Names of the columns; all empty for none.
-        rows: Cells, as many a row as columns.
-        width: Characters a line. Text shrinks first; then columns go below, after the first column once more.
+    Where the width is too small, text shrinks first; then columns go below, after the first column once more.
     """
     columns = [[head, *(row[place] for row in rows)] for place, head in enumerate(heads)]
     numeric = [all(is_number(cell) for cell in column[1:]) for column in columns]
@@ -42,15 +40,12 @@ def table_lines(heads: Sequence[str], rows: Sequence[Sequence[str]], *, width: i
     aligned = [holds_numbers(column[1:]) for column in columns]
     lines: list[tuple[str, bool]] = []
     for group in _groups(widths, width):
-        for place in range(len(rows) + 1):
-            if place == 0 and not any(heads):
-                continue
+        for place in range(0 if any(heads) else 1, len(rows) + 1):
             cells = [_folded(columns[each][place], widths[each]) for each in group]
-            for step in range(max(map(len, cells))):
-                parts = [
-                    _padded(cell[step] if step < len(cell) else "", widths[each], right=aligned[each])
-                    for each, cell in zip(group, cells, strict=True)
-                ]
+            for step in zip_longest(*cells, fillvalue=""):
+                parts = (
+                    _padded(cell, widths[each], right=aligned[each]) for each, cell in zip(group, step, strict=True)
+                )
                 lines.append(((" " * GAP).join(parts).rstrip(), place == 0))
     return lines
 
@@ -96,5 +91,5 @@ def _folded(cell: str, width: int) -> list[str]:
 
 
 def _padded(cell: str, width: int, *, right: bool) -> str:
-    room = " " * max(0, width - cell_len(cell))
+    room = " " * (width - cell_len(cell))
     return room + cell if right else cell + room

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Any
 
 import typer
+from typer import Option
 from typer.core import TyperGroup
 
 import interlaw
@@ -25,23 +26,14 @@ COMMANDS: Registry[Callable[..., None]] = Registry(
 
 
 class Built(Mapping[str, Any]):
-    """Typer's commands by name, each built when it is asked for; one of another package is loaded only then.
-
-    Attributes:
-        broken: Why commands could not be loaded, as far as they were gone through, which leaves them out.
-    """
+    """Typer's commands by name, each built when it is asked for; one of another package is loaded only then."""
 
     def __init__(self) -> None:
         self._built: dict[str, object] = {}
-        self.broken: dict[str, InterlawError] = {}
+        self.broken: dict[str, InterlawError] = {}  # what going through them left out
 
     def __getitem__(self, name: str) -> Any:
-        """One command.
-
-        Raises:
-            KeyError: There is none of that name.
-            InterlawError: It cannot be loaded, or Typer cannot read its arguments.
-        """
+        """One command; InterlawError where it cannot be loaded, or Typer cannot read its arguments."""
         if name not in self._built:
             function = COMMANDS[name]
             alone = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, add_completion=False)
@@ -104,7 +96,7 @@ def print_version(wanted: bool) -> None:
 @app.callback()
 def options(
     version: Annotated[
-        bool, typer.Option("--version", help="Print the version and end.", callback=print_version, is_eager=True)
+        bool, Option("--version", help="Print the version and end.", callback=print_version, is_eager=True)
     ] = False,
 ) -> None:
     """Neural interaction, depth-width shape and generalization: measure, sweep, fit, recommend."""

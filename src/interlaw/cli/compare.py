@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
-import typer
+from typer import Argument, Option
 
 from interlaw import published, report
 from interlaw.cli.loading import busy
@@ -17,48 +17,44 @@ from interlaw.size import counted, format_range, format_ratio
 
 
 def compare(
-    names: Annotated[list[str] | None, typer.Argument(hidden=True)] = None,
+    names: Annotated[list[str] | None, Argument(hidden=True)] = None,
     models: Annotated[
-        list[Path] | None,
-        typer.Option("--models", metavar="FILE.csv", help="Rows to add; columns as the built-in table."),
+        list[Path] | None, Option(metavar="FILE.csv", help="Rows to add; columns as the built-in table.")
     ] = None,
     lm_eval: Annotated[
-        list[Path] | None,
-        typer.Option("--lm-eval", metavar="RESULTS.json", help="Scores of lm-evaluation-harness to add."),
+        list[Path] | None, Option(metavar="RESULTS.json", help="Scores of lm-evaluation-harness to add.")
     ] = None,
     config: Annotated[
         list[Path] | None,
-        typer.Option(
-            "--config", metavar="config.json", help="Shape of a model to add; one each for --lm-eval if given."
-        ),
+        Option(metavar="config.json", help="Shape of a model to add; one each for --lm-eval if given."),
     ] = None,
     score: Annotated[
-        float | None, typer.Option(help="MMLU-Pro in per cent of the one --config, by --protocol and --variant.")
+        float | None, Option(help="MMLU-Pro in per cent of the one --config, by --protocol and --variant.")
     ] = None,
-    name: Annotated[str | None, typer.Option(help="What to call the one --config; its folder's name.")] = None,
+    name: Annotated[str | None, Option(help="What to call the one --config; its folder's name.")] = None,
     write: Annotated[
-        Path | None, typer.Option(metavar="FILE.csv", help="Append what you add to a table that --models reads.")
+        Path | None, Option(metavar="FILE.csv", help="Append what you add to a table that --models reads.")
     ] = None,
-    task: Annotated[str | None, typer.Option(help="Task to read from --lm-eval instead of MMLU-Pro.")] = None,
+    task: Annotated[str | None, Option(help="Task to read from --lm-eval instead of MMLU-Pro.")] = None,
     protocol: Annotated[
-        str | None, typer.Option(help="The one protocol to compare; '5-shot log-likelihood' if not given.")
+        str | None, Option(help="The one protocol to compare; '5-shot log-likelihood' if not given.")
     ] = None,
-    variant: Annotated[
-        Literal["base", "inst"], typer.Option(help="base or inst (instruction-tuned); never mixed.")
-    ] = "base",
-    interval: Annotated[
-        str | None, typer.Option(help="Claimed interval of R as LOW-HIGH; the paper's if not given.")
-    ] = None,
-    resamples: Annotated[int | None, typer.Option(hidden=True)] = None,
+    variant: Annotated[Literal["base", "inst"], Option(help="base or inst (instruction-tuned); never mixed.")] = "base",
+    interval: Annotated[str | None, Option(help="Claimed interval of R as LOW-HIGH; the paper's if not given.")] = None,
+    resamples: Annotated[int | None, Option(hidden=True)] = None,
     figure: FigureFile = None,
-    details: Annotated[bool, typer.Option("--details", help="Print every statistic and every model.")] = False,
+    details: Annotated[bool, Option("--details", help="Print every statistic and every model.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Published models: R against MMLU-Pro.
 
     Do those near the claimed interval score better? Given size and tokens, aware of families.
     """
-    refuse_two_models(names or [])
+    if names:
+        raise InterlawError(
+            f"expected no models for compare, which sets published models side by side, found {' '.join(names)}; "
+            f"`{next_command('diff', 'A', 'B')}` compares two models of your own"
+        )
     if resamples is not None:  # an option of earlier versions, which scripts still give
         tell("note: compare draws nothing at random any more; --resamples changes nothing, leave it out")
     used = protocol or published.HOMOGENEOUS_PROTOCOL
@@ -87,15 +83,6 @@ def compare(
     show(comparison, placements)
     if details:
         show_details(comparison)
-
-
-def refuse_two_models(names: list[str]) -> None:
-    """Points to `diff` who asks `compare` for two models."""
-    if names:
-        raise InterlawError(
-            f"expected no models for compare, which sets published models side by side, found {' '.join(names)}; "
-            f"`{next_command('diff', 'A', 'B')}` compares two models of your own"
-        )
 
 
 def parse_interval(text: str) -> tuple[float, float]:

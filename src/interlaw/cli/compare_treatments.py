@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from typer import Argument, Option
 
 from interlaw import laws, report, sweep
 from interlaw.cli.options import Confidence, FigureFile, Resamples
@@ -17,10 +17,10 @@ from interlaw.size import counted, format_range, format_ratio, format_size
 def compare_treatments(
     runs: Annotated[
         list[Path],
-        typer.Argument(metavar="DIR...", help="Runs that differ in training.treatment, or one with several."),
+        Argument(metavar="DIR...", help="Runs that differ in training.treatment, or one with several."),
     ],
     confidence: Confidence = laws.Settings.confidence,
-    seed: Annotated[int, typer.Option(help="Seed of the bootstrap.")] = 0,
+    seed: Annotated[int, Option(help="Seed of the bootstrap.")] = 0,
     resamples: Resamples = laws.Settings.num_bootstrap,
     figure: FigureFile = None,
     as_json: AsJson = False,

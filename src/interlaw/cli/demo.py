@@ -6,7 +6,7 @@ import webbrowser
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from typer import Option
 
 from interlaw import report
 from interlaw.cli.output import AsJson, print_json, tell
@@ -14,7 +14,7 @@ from interlaw.files import save
 
 
 def demo(
-    out: Annotated[Path, typer.Option(metavar="FILE.html", help="Where the page is written.")] = Path("runs/demo.html"),
+    out: Annotated[Path, Option(metavar="FILE.html", help="Where the page is written.")] = Path("runs/demo.html"),
     as_json: AsJson = False,
 ) -> None:
     """The report of a real experiment, in a browser.

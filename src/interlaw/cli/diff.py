@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer import Argument, Option
 
 from interlaw import interaction, report, subject
 from interlaw.cli import arguments
@@ -16,9 +17,7 @@ from interlaw.size import format_range
 LAYERS_FIGURE = Path("diff.png")
 COLUMNS = {"null": "null_ratio", "excess": "excess_ratio"}  # as `interlaw measure` and tables name them
 
-Named = typer.Argument(
-    help="A model, as `interlaw measure` takes it, or FILE.json that `interlaw measure --out` wrote."
-)
+Named = Argument(help="A model, as `interlaw measure` takes it, or FILE.json that `interlaw measure --out` wrote.")
 
 
 def diff(
@@ -39,12 +38,9 @@ def diff(
     device: arguments.Device = None,
     float32: arguments.Float32 = False,
     trust_remote_code: arguments.Trust = False,
-    by_layer: Annotated[
-        bool, typer.Option("--layers", help="Compare every layer, and draw both models by layer.")
-    ] = False,
+    by_layer: Annotated[bool, Option("--layers", help="Compare every layer, and draw both models by layer.")] = False,
     figure: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE.png|svg|pdf", help=f"The figure of --layers; {LAYERS_FIGURE} when not given."),
+        Path | None, Option(metavar="FILE.png|svg|pdf", help=f"The figure of --layers; {LAYERS_FIGURE} when not given.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -10,7 +10,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from typer import Option
 
 from interlaw.cli.output import AsJson, make_console, print_json
 from interlaw.machine import free_bytes, num_cores, total_bytes
@@ -20,11 +20,10 @@ PACKAGE = "interlaw"
 # extras for those who work on the package itself: a user misses none of them
 OWN = ("dev", "docs", "notebooks", "dist", "browser", "cluster-tests")
 GIB = 2**30  # bytes
-NAMES = ("chromium", "google-chrome")
 
 
 def doctor(
-    quick: Annotated[bool, typer.Option("--quick", help="Do not load torch: no devices, no threads.")] = False,
+    quick: Annotated[bool, Option("--quick", help="Do not load torch: no devices, no threads.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Versions, devices, and what is missing.
@@ -40,7 +39,8 @@ def doctor(
 
 def examine(*, torch: bool = True) -> Json:
     """Everything that the command prints."""
-    here = Path.cwd()
+    here, declared = Path.cwd(), metadata.metadata(PACKAGE).get_all("Provides-Extra") or []
+    extras = {name: wanted for name in declared if (wanted := packages(name))}
     return {
         "interlaw": metadata.version(PACKAGE),
         "python": platform.python_version(),
@@ -52,11 +52,11 @@ def examine(*, torch: bool = True) -> Json:
         "folder": str(here),
         "folder_writable": is_writable(here),
         "folder_free_bytes": shutil.disk_usage(here).free,
-        "chromium": next((path for name in NAMES if (path := shutil.which(name))), None),
+        "chromium": next((path for name in ("chromium", "google-chrome") if (path := shutil.which(name))), None),
         "torch": torch_devices() if torch else None,
         "packages": packages(""),
-        "extras": {name: packages(name) for name in extras() if name not in OWN},
-        "own_extras": {name: packages(name) for name in extras() if name in OWN},
+        "extras": {name: wanted for name, wanted in extras.items() if name not in OWN},
+        "own_extras": {name: wanted for name, wanted in extras.items() if name in OWN},
     }
 
 
@@ -81,12 +81,6 @@ def torch_devices() -> Json:
     return {"version": torch.__version__, "threads": torch.get_num_threads(), "devices": devices}
 
 
-def extras() -> list[str]:
-    """Extras of the package that bring something."""
-    declared = metadata.metadata(PACKAGE).get_all("Provides-Extra") or []
-    return [name for name in declared if packages(name)]
-
-
 def packages(extra: str) -> list[dict[str, str | None]]:
     """The packages that an extra asks for beyond the base (or the base itself), each with the version that is here."""
     from packaging.requirements import Requirement
@@ -99,7 +93,7 @@ def packages(extra: str) -> list[dict[str, str | None]]:
         if extra and (wanted.marker is None or "extra" not in str(wanted.marker)):
             continue
         if wanted.name == PACKAGE:  # an extra made of others
-            for part in wanted.extras:
+            for part in sorted(wanted.extras):
                 wants |= {str(each["name"]): each for each in packages(part)}
             continue
         version = _version(wanted.name)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
+from typer import Option
 
 from interlaw import laws, recommendation, report
 from interlaw.cli.options import FigureFile
@@ -23,11 +23,10 @@ if TYPE_CHECKING:
 def evidence(
     figure: FigureFile = None,
     refit: Annotated[
-        bool,
-        typer.Option("--refit", help="Fit every packaged sweep again, about a minute, instead of reading its fit."),
+        bool, Option("--refit", help="Fit every packaged sweep again, about a minute, instead of reading its fit.")
     ] = False,
     out: Annotated[
-        Path | None, typer.Option(metavar="FILE.csv", help="With --refit: also write the optima as a table.")
+        Path | None, Option(metavar="FILE.csv", help="With --refit: also write the optima as a table.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:

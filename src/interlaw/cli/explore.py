@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlencode
 
-import typer
+from typer import Option
 
 from interlaw import report
 from interlaw.cli.loading import counting
@@ -19,18 +19,17 @@ from interlaw.errors import InterlawError
 
 def explore(
     out: Annotated[
-        Path | None, typer.Option(metavar="FILE.html", help="Write the present answer as a page, and serve nothing.")
+        Path | None, Option(metavar="FILE.html", help="Write the present answer as a page, and serve nothing.")
     ] = None,
     params: Annotated[
-        str | None, typer.Option(help="Budget in total parameters to open with; the form's own when not given.")
+        str | None, Option(help="Budget in total parameters to open with; the form's own when not given.")
     ] = None,
     family: Annotated[str | None, DecoderOption] = None,
     law: Annotated[
-        Path | None,
-        typer.Option("--law", "--fit", metavar="FIT.json", help="Your law, as `interlaw fit --out` writes it."),
+        Path | None, Option("--law", "--fit", metavar="FIT.json", help="Your law, as `interlaw fit --out` writes it.")
     ] = None,
     measure: Annotated[
-        bool, typer.Option("--measure", help="With --out: time each shape on this machine. A served page has a button.")
+        bool, Option("--measure", help="With --out: time each shape on this machine. A served page has a button.")
     ] = False,
     port: Port = 0,
     as_json: AsJson = False,
@@ -43,16 +42,16 @@ def explore(
         raise InterlawError("expected --out FILE.html with --measure, found none; name it, or use the page's button")
     fit = None if law is None else read_fit(law)
     asked = {name: value for name, value in (("params", params), ("family", family)) if value is not None}
-    if out is not None:
-        with counting(family or ""):
-            page = report.write_explorer(out, asked=asked, fit=fit, measure=tell if measure else None)
-        if as_json:
-            print_json({"explorer": page})
-        else:
-            make_console(stderr=False).print(f"wrote {page}")
+    if out is None:
+        with counting(family or ""):  # what is wrong ends the command, before a page is served
+            report.recommended(asked, fit=fit)
+        with report.ExplorerServer(fit=fit, port=port) as server:
+            address = f"{server.address}?{urlencode(asked)}"
+            serve(server, address, said="chooses a shape; Ctrl-C ends this", as_json=as_json)
         return
-    with counting(family or ""):  # what is wrong ends the command, before a page is served
-        report.recommended(asked, fit=fit)
-    with report.ExplorerServer(fit=fit, port=port) as server:
-        address = f"{server.address}?{urlencode(asked)}"
-        serve(server, address, said="chooses a shape; Ctrl-C ends this", as_json=as_json)
+    with counting(family or ""):
+        page = report.write_explorer(out, asked=asked, fit=fit, measure=tell if measure else None)
+    if as_json:
+        print_json({"explorer": page})
+    else:
+        make_console(stderr=False).print(f"wrote {page}")

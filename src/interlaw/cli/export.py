@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Annotated, Literal, get_args
 
-import typer
+from typer import Option
 
 from interlaw import runs
 from interlaw.cli.options import RunPlace
@@ -19,10 +19,9 @@ Form = Literal["csv", "parquet", "jsonl"]
 def export(
     run: RunPlace,
     form: Annotated[
-        Form | None,
-        typer.Option("--format", help="Of the table; by the ending of --out, else csv, when not given."),
+        Form | None, Option("--format", help="Of the table; by the ending of --out, else csv, when not given.")
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="File to write; stdout when not given.")] = None,
+    out: Annotated[Path | None, Option(help="File to write; stdout when not given.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """A run as a table, one row a trial.

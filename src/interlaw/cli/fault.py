@@ -14,36 +14,12 @@ from pathlib import Path
 import interlaw
 
 SHOWN = 200  # characters of what an error says, two lines of a terminal; the file holds all
-_FULL = (errno.ENOSPC, errno.EDQUOT)
-
-
-def is_lack_of_room(error: Exception) -> bool:
-    """Whether the disk behind a file, or behind the output, is full."""
-    return isinstance(error, OSError) and error.errno in _FULL
-
-
-def is_lack_of_memory(error: Exception) -> bool:
-    """Whether this machine, or its accelerator, has not enough memory."""
-    return isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
 
 
 def fault_message(error: Exception, arguments: list[str], *, package: str) -> str:
-    """One line on an error that nobody foresaw; its traceback goes to a file.
-
-    Args:
-        error: The error.
-        arguments: The command line.
-        package: Whose command it is.
-    """
+    """One line on an error that nobody foresaw in a command of a package; its traceback goes to a file."""
     said = " ".join(str(error).split())[:SHOWN]
-    return (
-        f"this is a fault of {package}, not of yours: {type(error).__name__}{f': {said}' if said else ''}; "
-        f"{_saved(error, arguments, package=package)}"
-    )
-
-
-def _saved(error: Exception, arguments: list[str], *, package: str) -> str:
-    """Where the traceback lies, and what to do with it."""
+    fault = f"this is a fault of {package}, not of yours: {type(error).__name__}{f': {said}' if said else ''}"
     document = "\n".join(
         (
             f"interlaw {interlaw.__version__}, Python {platform.python_version()}, {platform.platform()}",
@@ -57,8 +33,9 @@ def _saved(error: Exception, arguments: list[str], *, package: str) -> str:
         ) as file:
             file.write(document)
     except OSError as full:
-        return f"its traceback could not be saved ({full.strerror}): run the command again where there is room"
-    return f"please send {file.name}, which holds the command and the traceback, to the developers of {package}"
+        return f"{fault}; its traceback could not be saved ({full.strerror}): run the command again where there is room"
+    send = f"please send {file.name}, which holds the command and the traceback"
+    return f"{fault}; {send}, to the developers of {package}"
 
 
 def tolerant_output() -> None:

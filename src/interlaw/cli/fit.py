@@ -6,13 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
+from typer import Argument, Option
 
 from interlaw import interaction, laws, published, runs
 from interlaw.cli.compare_treatments import show_claims
-from interlaw.cli.completion import among
 from interlaw.cli.loading import busy
-from interlaw.cli.options import Confidence, Resamples
+from interlaw.cli.options import Confidence, Resamples, among
 from interlaw.cli.output import AsJson, make_console, print_json, shown, tell, write_json
 from interlaw.cli.public import list_sweeps, show_surfaces, surfaces
 from interlaw.errors import InterlawError
@@ -25,49 +24,49 @@ if TYPE_CHECKING:
 def fit(
     sources: Annotated[
         list[str],
-        typer.Argument(
+        Argument(
             metavar="DIR|URL|TABLE...",
             help="A run, a table (csv, tsv, jsonl, parquet; - for a pipe), or public:NAME; several for one test.",
         ),
     ],
-    delta: Annotated[float, typer.Option(help="Tolerance of the loss interval, relative.")] = laws.Settings.delta,
+    delta: Annotated[float, Option(help="Tolerance of the loss interval, relative.")] = laws.Settings.delta,
     confidence: Confidence = laws.Settings.confidence,
     window: Annotated[
         float | None,
-        typer.Option(
+        Option(
             help="The curve uses shapes whose loss is within this fraction of the best. When not given: "
             f"{laws.Settings.window:g}, or what the design of a packaged sweep fixed."
         ),
     ] = None,
     budget_tolerance: Annotated[
         float | None,
-        typer.Option(help="Sizes this close (relative) share a budget, if the table has none. Default: by the widths."),
+        Option(help="Sizes this close (relative) share a budget, if the table has none. Default: by the widths."),
     ] = None,
     last_step: Annotated[
-        bool, typer.Option("--last-step", help="Rows of a shape at different tokens are one run: keep the last.")
+        bool, Option("--last-step", help="Rows of a shape at different tokens are one run: keep the last.")
     ] = False,
     view: Annotated[
         str | None,
-        typer.Option(
+        Option(
             help="Measured view; projected, else loss, else the first, when not given.",
             autocompletion=among(interaction.VIEWS),
         ),
     ] = None,
-    treatment: Annotated[str | None, typer.Option(help="Learning-rate treatment, when the runs hold several.")] = None,
+    treatment: Annotated[str | None, Option(help="Learning-rate treatment, when the runs hold several.")] = None,
     column: Annotated[
-        list[str] | None, typer.Option(metavar="NAME=THEIRS", help="Their column for ours: --column loss=eval/loss.")
+        list[str] | None, Option(metavar="NAME=THEIRS", help="Their column for ours: --column loss=eval/loss.")
     ] = None,
     split: Annotated[
         list[str] | None,
-        typer.Option(metavar="COLUMN", help="Each value is an experiment of its own: fit each, then one test of all."),
+        Option(metavar="COLUMN", help="Each value is an experiment of its own: fit each, then one test of all."),
     ] = None,
     given: Annotated[
-        bool, typer.Option("--given", help="Each row is the optimum of its budget, measured elsewhere.")
+        bool, Option("--given", help="Each row is the optimum of its budget, measured elsewhere.")
     ] = False,
-    seed: Annotated[int, typer.Option(help="Seed of bootstrap and permutations.")] = 0,
+    seed: Annotated[int, Option(help="Seed of bootstrap and permutations.")] = 0,
     resamples: Resamples = laws.Settings.num_bootstrap,
-    out: Annotated[Path | None, typer.Option(metavar="FIT.json", help="Also write the fit, for recommend.")] = None,
-    details: Annotated[bool, typer.Option("--details", help="Print the joint law, rival forms, every test.")] = False,
+    out: Annotated[Path | None, Option(metavar="FIT.json", help="Also write the fit, for recommend.")] = None,
+    details: Annotated[bool, Option("--details", help="Print the joint law, rival forms, every test.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """The best depth / width per budget.
@@ -291,10 +290,13 @@ def show_details(law: laws.LawFit) -> None:
         console.print(f"\n{joint.formula}: {joint.status}, {joint.num_shapes} shapes, residual {joint.rmse_log:.2%}")
         for name, value in joint.parameters.items():
             console.print(f"  {name:<20}{value.value:.5g} ({value.low:.5g} to {value.high:.5g})")
-        forms = []
-        for each in joint.comparisons:
-            held_out = (f"{each.held_out_rmse:.2%}", shown(each.held_out_largest, ".2%"))
-            forms.append((each.formula, str(each.num_parameters), shown(each.aicc, ".1f"), *held_out))
+        forms = [
+            (
+                *(each.formula, str(each.num_parameters), shown(each.aicc, ".1f")),
+                *(f"{each.held_out_rmse:.2%}", shown(each.held_out_largest, ".2%")),
+            )
+            for each in joint.comparisons
+        ]
         if forms:
             console.print_rows(("form", "parameters", "AICc", "held-out", "held-out largest"), forms)
     tests = []

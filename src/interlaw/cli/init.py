@@ -6,20 +6,21 @@ import os
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from typer import Argument, Option
 
-from interlaw import sweep
-from interlaw.cli.completion import families
-from interlaw.cli.options import OwnText, require_text_there
+from interlaw import shapes, sweep
+from interlaw.cli.options import OwnText, among, require_text_there
 from interlaw.cli.output import AsJson, next_command, print_json, tell
 from interlaw.errors import InterlawError
 from interlaw.files import save
 
 
 def init(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="The recipe to write.")] = Path("recipe.toml"),
+    file: Annotated[Path, Argument(metavar="FILE", help="The recipe to write.")] = Path("recipe.toml"),
     text: OwnText = None,
-    family: Annotated[str, typer.Option(help="A family with a network, or hf:NAME.", autocompletion=families)] = "gpt",
+    family: Annotated[
+        str, Option(help="A family with a network, or hf:NAME.", autocompletion=among(shapes.FAMILIES))
+    ] = "gpt",
     as_json: AsJson = False,
 ) -> None:
     """Write a recipe to start from.

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer import Option
 
 from interlaw import interaction, report, subject
 from interlaw.cli import arguments
@@ -24,7 +25,7 @@ def layers(
         str | None,
         arguments.of_views(f"{' or '.join(interaction.OF_EVERY_LAYER)}; as in measure.", interaction.OF_EVERY_LAYER),
     ] = None,
-    layer: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Only this layer; repeat for more.")] = None,
+    layer: Annotated[list[str] | None, Option(metavar="NAME", help="Only this layer; repeat for more.")] = None,
     samples: arguments.Samples = None,
     probes: arguments.Probes = None,
     seed: arguments.Seed = 0,
@@ -35,9 +36,9 @@ def layers(
     float32: arguments.Float32 = False,
     trust_remote_code: arguments.Trust = False,
     figure: Annotated[
-        Path | None, typer.Option(metavar="FILE.png|svg|pdf", help="Also draw a heat map and lines over depth.")
+        Path | None, Option(metavar="FILE.png|svg|pdf", help="Also draw a heat map and lines over depth.")
     ] = None,
-    out: Annotated[Path | None, typer.Option(metavar="FILE.json", help="Also save the table as JSON.")] = None,
+    out: Annotated[Path | None, Option(metavar="FILE.json", help="Also save the table as JSON.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Interaction and superposition, layer by layer.

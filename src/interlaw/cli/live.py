@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from types import TracebackType
 
 from rich.progress import (
     BarColumn,
@@ -32,13 +31,13 @@ class LiveSweep:
     Args:
         trials: The plan.
         already_done: How many of them had ended before.
-        listen: Told every event after it was drawn.
+        then: Told every event after it was drawn.
     """
 
     def __init__(
-        self, trials: list[runs.TrialSpec], *, already_done: int, listen: sweep.Listener | None = None
+        self, trials: list[runs.TrialSpec], *, already_done: int, then: sweep.Listener = lambda event: None
     ) -> None:
-        self._next = listen
+        self._then = then
         self._console = make_console()
         self._names = {trial.key: describe(trial) for trial in trials}
         self._tokens = {trial.key: trial.units for trial in trials}
@@ -65,28 +64,11 @@ class LiveSweep:
             self._console.print(f"starting: {done:.0f} of {total:.0f} trials done")
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._progress.stop()
 
     def listen(self, event: sweep.Event) -> None:
         """Takes one event."""
-        self._draw(event)
-        if self._next:
-            self._next(event)
-
-    def _say_running(self) -> None:
-        """One line on what runs, where no bar shows it and nothing was said for a while."""
-        now = time.monotonic()
-        if self._console.is_terminal or now - self._spoken < SILENCE_SECONDS:
-            return
-        self._spoken = now
-        done = self._progress.tasks[0].completed
-        where = "; ".join(f"{' '.join(self._names[key].split())} {note}" for key, note in sorted(self._running.items()))
-        self._console.print(f"{done:.0f} of {self._progress.tasks[0].total:.0f} trials done; running: {where}")
-
-    def _draw(self, event: sweep.Event) -> None:
         if event.kind == "started":
             if event.key in self._lines:  # its worker died, another one resumes
                 self._progress.remove_task(self._lines[event.key])
@@ -100,6 +82,17 @@ class LiveSweep:
             self._say_running()
         else:
             self._end(event)
+        self._then(event)
+
+    def _say_running(self) -> None:
+        """One line on what runs, where no bar shows it and nothing was said for a while."""
+        now = time.monotonic()
+        if self._console.is_terminal or now - self._spoken < SILENCE_SECONDS:
+            return
+        self._spoken = now
+        done = self._progress.tasks[0].completed
+        where = "; ".join(f"{' '.join(self._names[key].split())} {note}" for key, note in sorted(self._running.items()))
+        self._console.print(f"{done:.0f} of {self._progress.tasks[0].total:.0f} trials done; running: {where}")
 
     def _end(self, event: sweep.Event) -> None:
         """A trial ended: one line stays, the bar moves."""

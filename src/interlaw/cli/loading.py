@@ -18,10 +18,7 @@ NEEDS_TORCH = frozenset({"quickstart", "measure", "diff", "layers", "sweep", "re
 def busy(words: str) -> Iterator[None]:
     """Shows the words on a terminal while the block runs; elsewhere stderr is for mistakes and progress."""
     console = make_console()
-    if not console.is_terminal:
-        yield
-        return
-    with console.status(words):
+    with console.status(console.render_str(words)) if console.is_terminal else nullcontext():
         yield
 
 
@@ -43,7 +40,7 @@ def counting(family: str) -> Iterator[None]:
 
 
 def load_first(arguments: Sequence[str]) -> None:
-    """Imports torch, saying so, for a command that needs it; the help texts do without."""
+    """Imports torch for a command that needs it; the help texts do without."""
     if arguments and arguments[0] in NEEDS_TORCH and not {"-h", "--help"} & set(arguments):
         load_torch()
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer import Option
 
 from interlaw import interaction, subject
 from interlaw.cli import arguments
@@ -26,33 +27,31 @@ def measure(
     layer: arguments.Layer = None,
     samples: arguments.Samples = None,
     probes: arguments.Probes = None,
-    exact: Annotated[bool, typer.Option("--exact", help="Take every output instead of probes.")] = False,
+    exact: Annotated[bool, Option("--exact", help="Take every output instead of probes.")] = False,
     seed: arguments.Seed = 0,
     context: arguments.Context = None,
     positions: arguments.Positions = None,
-    outputs: Annotated[str | None, typer.Option(metavar="0,3,5", help="Only these outputs.")] = None,
-    center: Annotated[bool, typer.Option("--center", help="Centre the logits.")] = False,
+    outputs: Annotated[str | None, Option(metavar="0,3,5", help="Only these outputs.")] = None,
+    center: Annotated[bool, Option("--center", help="Centre the logits.")] = False,
     rms: Annotated[
-        bool, typer.Option("--rms", help="Divide the logits by their root mean square over the whole sample.")
+        bool, Option("--rms", help="Divide the logits by their root mean square over the whole sample.")
     ] = False,
     rel_error: Annotated[
-        float | None, typer.Option(help="Stop early when the ratio's interval is this narrow, relative.")
+        float | None, Option(help="Stop early when the ratio's interval is this narrow, relative.")
     ] = None,
-    interval: Annotated[str | None, typer.Option(help="jackknife, bootstrap-t or percentile.")] = None,
+    interval: Annotated[str | None, Option(help="jackknife, bootstrap-t or percentile.")] = None,
     rotate: Annotated[
-        bool, typer.Option("--rotation-test", help="Also test whether the basis is special; up to 1024 coordinates.")
+        bool, Option("--rotation-test", help="Also test whether the basis is special; up to 1024 coordinates.")
     ] = False,
-    route: Annotated[str | None, typer.Option(help="gram or dense; the cheaper one when not given.")] = None,
+    route: Annotated[str | None, Option(help="gram or dense; the cheaper one when not given.")] = None,
     level: arguments.Level = None,
     device: arguments.Device = None,
     float32: arguments.Float32 = False,
     trust_remote_code: arguments.Trust = False,
     places: Annotated[
-        bool, typer.Option("--list-layers", help="List the layers that can be measured, and measure nothing.")
+        bool, Option("--list-layers", help="List the layers that can be measured, and measure nothing.")
     ] = False,
-    out: Annotated[
-        Path | None, typer.Option(metavar="FILE.json", help="Also save the measurement (JSON and npz).")
-    ] = None,
+    out: Annotated[Path | None, Option(metavar="FILE.json", help="Also save the measurement (JSON and npz).")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Neural interaction of a saved model.

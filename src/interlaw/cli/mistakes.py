@@ -1,8 +1,4 @@
-"""Messages of the library in the words of the command line: `head_dim=` becomes `--head-dim`.
-
-The library names its arguments as Python does. A command line knows the same things as options; which ones, the command
-itself says.
-"""
+"""Messages of the library in the words of the command line: `head_dim=` becomes `--head-dim`."""
 
 from __future__ import annotations
 
@@ -24,11 +20,7 @@ WORDS = re.compile(
 
 
 def in_options(message: str, options: Mapping[str, str]) -> str:
-    """The message with arguments as options.
-
-    Args:
-        message: What an error says.
-        options: The command's options by the name of their argument.
+    """The message with arguments as options, which are given by the names of their arguments.
 
     Example:
         >>> in_options("lower head_dim or pass depths='1-4'", {"head_dim": "--head-dim", "depths": "--depths"})

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from typer import Option
 
 from interlaw import laws, recommendation, report, runs, sweep
 from interlaw.cli.loading import busy
@@ -27,7 +27,7 @@ def quickstart(
     text: OwnText = None,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="The run's folder, resumed when it exists; runs/quickstart when not given."),
+        Option(metavar="DIR", help="The run's folder, resumed when it exists; runs/quickstart when not given."),
     ] = None,
     workers: Workers = None,
     as_json: AsJson = False,
@@ -92,11 +92,7 @@ def larger_evidence() -> str:
 
 
 def recipe_on(text: Path | None) -> str:
-    """The packaged recipe, on the given text.
-
-    Raises:
-        InterlawError: There is no such text.
-    """
+    """The packaged recipe, on the given text."""
     packaged = sweep.packaged_recipe(RECIPE)
     if text is None:
         return packaged

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from typer import Option
 
 from interlaw import laws, recommendation, report, shapes
 from interlaw.cli.compare import parse_interval
@@ -22,55 +22,49 @@ LONGEST = f"Longest sequence in tokens; {recommendation.CONTEXT}, of gpt {shapes
 
 
 def recommend(
-    params: Annotated[str | None, typer.Option(help="Budget in total parameters, such as 350M.")] = None,
-    flops: Annotated[str | None, typer.Option(help="Budget in training FLOPs, such as 1e20, instead.")] = None,
+    params: Annotated[str | None, Option(help="Budget in total parameters, such as 350M.")] = None,
+    flops: Annotated[str | None, Option(help="Budget in training FLOPs, such as 1e20, instead.")] = None,
     family: Annotated[str, DecoderOption] = "llama",
     vocab_size: Vocabulary = None,
-    context: Annotated[int | None, typer.Option(help=LONGEST)] = None,
-    tokens: Annotated[str | None, typer.Option(help="Training tokens, such as 20B.")] = None,
+    context: Annotated[int | None, Option(help=LONGEST)] = None,
+    tokens: Annotated[str | None, Option(help="Training tokens, such as 20B.")] = None,
     tokens_per_param: Annotated[
         float | None,
-        typer.Option(
+        Option(
             help=f"Training tokens per parameter instead; {shapes.CHINCHILLA_TOKENS_PER_PARAM:g} when neither is given."
         ),
     ] = None,
-    parallel: Annotated[int, typer.Option(help="Devices over which heads, key-value heads and d_ff must split.")] = 1,
+    parallel: Annotated[int, Option(help="Devices over which heads, key-value heads and d_ff must split.")] = 1,
     law: Annotated[
-        str | None, typer.Option(metavar="FIT|DIR|TABLE", help="Your own evidence: a fit's JSON, a run, or a table.")
+        str | None, Option(metavar="FIT|DIR|TABLE", help="Your own evidence: a fit's JSON, a run, or a table.")
     ] = None,
     delta: Annotated[
-        float, typer.Option(help="List shapes within this of the pick's predicted loss, relative.")
+        float, Option(help="List shapes within this of the pick's predicted loss, relative.")
     ] = recommendation.DELTA,
-    interval: Annotated[str | None, typer.Option(help="Choose from R = LOW-HIGH instead.")] = None,
-    head_dim: Annotated[
-        int | None, typer.Option(help="Width of a head; the one that splits best when not given.")
-    ] = None,
-    heads_per_kv: Annotated[int | None, typer.Option(help="Most query heads that share a key-value head.")] = None,
+    interval: Annotated[str | None, Option(help="Choose from R = LOW-HIGH instead.")] = None,
+    head_dim: Annotated[int | None, Option(help="Width of a head; the one that splits best when not given.")] = None,
+    heads_per_kv: Annotated[int | None, Option(help="Most query heads that share a key-value head.")] = None,
     tied: Tied = None,
-    multiple_of: Annotated[int | None, typer.Option(help="Width and d_ff are multiples of this.")] = None,
-    tolerance: Annotated[float, typer.Option(help="Largest relative miss of the budget.")] = recommendation.TOLERANCE,
-    num_candidates: Annotated[
-        int, typer.Option("--count", help="Shapes to list at most.")
-    ] = recommendation.NUM_CANDIDATES,
-    device: Annotated[
-        str, typer.Option(help="What trains it, for the days: h100, a100, ...")
-    ] = recommendation.Plan.device,
-    devices: Annotated[int, typer.Option(help="How many of them.")] = recommendation.Plan.num_devices,
+    multiple_of: Annotated[int | None, Option(help="Width and d_ff are multiples of this.")] = None,
+    tolerance: Annotated[float, Option(help="Largest relative miss of the budget.")] = recommendation.TOLERANCE,
+    num_candidates: Annotated[int, Option("--count", help="Shapes to list at most.")] = recommendation.NUM_CANDIDATES,
+    device: Annotated[str, Option(help="What trains it, for the days: h100, a100, ...")] = recommendation.Plan.device,
+    devices: Annotated[int, Option(help="How many of them.")] = recommendation.Plan.num_devices,
     utilization: Annotated[
-        float, typer.Option(help="Share of their peak that training reaches.")
+        float, Option(help="Share of their peak that training reaches.")
     ] = recommendation.Plan.utilization,
     batch: Annotated[
-        int, typer.Option(help="Sequences a device trains at a time, for the memory.")
+        int, Option(help="Sequences a device trains at a time, for the memory.")
     ] = recommendation.Plan.batch,
-    measure: Annotated[bool, typer.Option("--measure", help="Time each shape on this machine.")] = False,
+    measure: Annotated[bool, Option("--measure", help="Time each shape on this machine.")] = False,
     figure: Annotated[
-        Path | None, typer.Option(metavar="FILE.png", help="With --measure: predicted loss against latency.")
+        Path | None, Option(metavar="FILE.png", help="With --measure: predicted loss against latency.")
     ] = None,
-    export: Annotated[Path | None, typer.Option(metavar="DIR", help="Write the chosen shape's config.json.")] = None,
+    export: Annotated[Path | None, Option(metavar="DIR", help="Write the chosen shape's config.json.")] = None,
     pick: Annotated[
-        int | None, typer.Option(help="With --export: which shape of the table; the first when not given.")
+        int | None, Option(help="With --export: which shape of the table; the first when not given.")
     ] = None,
-    details: Annotated[bool, typer.Option("--details", help="Print every published line and model.")] = False,
+    details: Annotated[bool, Option("--details", help="Print every published line and model.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Depth and width for a budget: one shape to take, and why.

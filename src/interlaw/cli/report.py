@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from typer import Option
 
 from interlaw import runs
 from interlaw.cli.loading import busy
@@ -16,10 +16,10 @@ from interlaw.cli.output import AsJson, make_console, print_json
 def report(
     run: RunPlace,
     out: Annotated[
-        Path | None, typer.Option(help="The HTML file; DIR/report.html, or report.html here for a URL, when not given.")
+        Path | None, Option(help="The HTML file; DIR/report.html, or report.html here for a URL, when not given.")
     ] = None,
     figures: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Also write every figure here as PNG, SVG and PDF.")
+        Path | None, Option(metavar="FOLDER", help="Also write every figure here as PNG, SVG and PDF.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -35,7 +35,5 @@ def report(
     if as_json:
         print_json({"report": page, "figures": written})
         return
-    console = make_console(stderr=False)
-    console.print(str(page))
-    for path in written:
-        console.print(str(path))
+    for path in (page, *written):
+        make_console(stderr=False).print(str(path))

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import PurePath
 from typing import Annotated
 
-import typer
+from typer import Argument, Option
 
 from interlaw import sweep
+from interlaw.cli.loading import busy
 from interlaw.cli.output import AsJson, make_console, print_json
-from interlaw.cli.visible import visible
 from interlaw.errors import WorkFailedError
 from interlaw.machine import require_device
 
@@ -17,11 +17,11 @@ SHOWN = 10  # differences: with the verdict they fit a small terminal
 
 
 def rerun(
-    trial: Annotated[str, typer.Argument(metavar="TRIAL", help="A trial's folder, DIR/trials/KEY.")],
+    trial: Annotated[str, Argument(metavar="TRIAL", help="A trial's folder, DIR/trials/KEY.")],
     tolerance: Annotated[
-        float | None, typer.Option(help="Largest relative difference that counts as equal; 0.001 when not given.")
+        float | None, Option(help="Largest relative difference that counts as equal; 0.001 when not given.")
     ] = None,
-    device: Annotated[str | None, typer.Option(help="Where to train; the recorded device when not given.")] = None,
+    device: Annotated[str | None, Option(help="Where to train; the recorded device when not given.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Run a trial again and compare.
@@ -30,7 +30,7 @@ def rerun(
     """
     if device is not None:
         require_device(device)
-    with make_console().status(f"running {visible(PurePath(trial).name)} again"):
+    with busy(f"running {PurePath(trial).name} again"):
         result = sweep.rerun_trial(
             trial, tolerance=sweep.RERUN_TOLERANCE if tolerance is None else tolerance, device=device
         )

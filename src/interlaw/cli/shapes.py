@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Annotated, Any
+from typing import Annotated, Literal, TypedDict
 
 import typer
+from typer import Option
 
 from interlaw import recommendation
 from interlaw import shapes as matching
-from interlaw.cli.completion import families
 from interlaw.cli.loading import counting
-from interlaw.cli.options import Tied, Vocabulary, given_options
+from interlaw.cli.options import Tied, Vocabulary, among, given_options
 from interlaw.cli.output import AsJson, make_console, print_json
 from interlaw.errors import InterlawError
 from interlaw.plain import Json
 from interlaw.size import format_ratio, format_size, parse_depths, parse_size
 
-# the sizes of a shape beside depth and width
-SETTINGS = (
-    "vocab_size", "context", "head_dim", "num_kv_heads", "d_ff_ratio", "input_size", "output_size", "channels", "tied",
-)  # fmt: skip
 SUITED = [name for name in matching.DECODERS if matching.FAMILIES[name].suits_hardware]
 FAR = 0.05  # judgement: half of the unevenness at which size matters as much as shape (`size.UNEVEN`)
 VERY_FAR = 0.2  # beside JSON only a miss of this size is worth a word
@@ -31,39 +26,40 @@ VERY_FAR = 0.2  # beside JSON only a miss of this size is worth a word
 def shapes(
     ctx: typer.Context,
     depths: Annotated[
-        str | None,
-        typer.Option(help="Depths, such as 1-24, 2-16:2 or 1,2,4; those around the likely optimum, else 1-24."),
+        str | None, Option(help="Depths, such as 1-24, 2-16:2 or 1,2,4; those around the likely optimum, else 1-24.")
     ] = None,
     family: Annotated[
-        str, typer.Option(help="Shape family, or hf:NAME for a model_type of transformers.", autocompletion=families)
+        str,
+        Option(
+            help="Shape family, or hf:NAME for a model_type of transformers.", autocompletion=among(matching.FAMILIES)
+        ),
     ] = "gpt",
-    params: Annotated[str | None, typer.Option(help="Budget in parameters, such as 300k or 3M.")] = None,
-    count: Annotated[str, typer.Option(help="Parameters that the budget counts: total or non-embedding.")] = "total",
-    flops: Annotated[str | None, typer.Option(help="Budget in training FLOPs of a whole run.")] = None,
-    flops_per_token: Annotated[str | None, typer.Option(help="Budget in training FLOPs per token.")] = None,
+    params: Annotated[str | None, Option(help="Budget in parameters, such as 300k or 3M.")] = None,
+    count: Annotated[str, Option(help="Parameters that the budget counts: total or non-embedding.")] = "total",
+    flops: Annotated[str | None, Option(help="Budget in training FLOPs of a whole run.")] = None,
+    flops_per_token: Annotated[str | None, Option(help="Budget in training FLOPs per token.")] = None,
     tokens_per_param: Annotated[
         float | None,
-        typer.Option(
+        Option(
             help=f"Tokens per total parameter, for --flops; {matching.CHINCHILLA_TOKENS_PER_PARAM:g} when not given."
         ),
     ] = None,
     rule: Annotated[
-        matching.MatchRule, typer.Option(help="largest: widest within the budget; nearest: least miss.")
+        matching.MatchRule, Option(help="largest: widest within the budget; nearest: least miss.")
     ] = "largest",
     multiple_of: Annotated[
-        int | None,
-        typer.Option(min=1, help=f"Widths are multiples of this; 64 for {', '.join(SUITED)} and hf:, else 1."),
+        int | None, Option(min=1, help=f"Widths are multiples of this; 64 for {', '.join(SUITED)} and hf:, else 1.")
     ] = None,
     vocab_size: Vocabulary = None,
-    context: Annotated[int | None, typer.Option(help="Context length in tokens.")] = None,
-    head_dim: Annotated[int | None, typer.Option(help="Width of one attention head.")] = None,
+    context: Annotated[int | None, Option(help="Context length in tokens.")] = None,
+    head_dim: Annotated[int | None, Option(help="Width of one attention head.")] = None,
     num_kv_heads: Annotated[
-        int | None, typer.Option("--kv-heads", min=1, help="Key-value heads, each shared by a group of heads.")
+        int | None, Option("--kv-heads", min=1, help="Key-value heads, each shared by a group of heads.")
     ] = None,
-    d_ff_ratio: Annotated[float | None, typer.Option(help="Hidden units of the MLP over the width.")] = None,
-    input_size: Annotated[int | None, typer.Option(help="Coordinates of the input, of an mlp or gru.")] = None,
-    output_size: Annotated[int | None, typer.Option(help="Outputs, of an mlp or gru.")] = None,
-    channels: Annotated[int | None, typer.Option(help="Channels of the image, of a cnn.")] = None,
+    d_ff_ratio: Annotated[float | None, Option(help="Hidden units of the MLP over the width.")] = None,
+    input_size: Annotated[int | None, Option(help="Coordinates of the input, of an mlp or gru.")] = None,
+    output_size: Annotated[int | None, Option(help="Outputs, of an mlp or gru.")] = None,
+    channels: Annotated[int | None, Option(help="Channels of the image, of a cnn.")] = None,
     tied: Tied = None,
     as_json: AsJson = False,
 ) -> None:
@@ -76,8 +72,9 @@ def shapes(
         depths=depths,
         rule=rule,
         multiple_of=multiple_of,
-        budgets=given_options(ctx, inspect.signature(matching.choose_budget).parameters),
-        settings=given_options(ctx, SETTINGS, vocab_size=None if vocab_size is None else parse_size(vocab_size)),
+        budgets=given_options(ctx, Budgets),
+        sizes=given_options(ctx, DecoderSizes, vocab_size=None if vocab_size is None else parse_size(vocab_size)),
+        others=given_options(ctx, OtherSizes),
     )
     budget = wanted.budget
     with counting(family):
@@ -94,16 +91,46 @@ def shapes(
         make_console().print(note)
 
 
+class Budgets(TypedDict, total=False):
+    """What `choose_budget` takes."""
+
+    params: str
+    count: Literal["total", "non-embedding"]
+    flops: str
+    flops_per_token: str
+    tokens_per_param: float
+
+
+class DecoderSizes(TypedDict, total=False):
+    """The sizes of `Dimensions`."""
+
+    vocab_size: int
+    context: int
+    head_dim: int
+    num_kv_heads: int
+    d_ff_ratio: float
+    tied: bool
+
+
+class OtherSizes(TypedDict, total=False):
+    """Sizes that no decoder has."""
+
+    input_size: int
+    output_size: int
+    channels: int
+
+
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
     """What was asked for."""
 
     family: str
     depths: str | None
-    rule: Any
+    rule: matching.MatchRule
     multiple_of: int | None
-    budgets: dict[str, Any]
-    settings: dict[str, Any]
+    budgets: Budgets
+    sizes: DecoderSizes
+    others: OtherSizes
 
     @property
     def budget(self) -> matching.Budget:
@@ -117,22 +144,19 @@ class Wanted:
 
     def match(self) -> list[matching.Shape]:
         """The shapes, one a depth."""
-        if self.suits_hardware:
-            return self._decoders()
-        return matching.match_shapes(
-            family=self.family,
-            depths=parse_depths(self.depths or "1-24"),
-            rule=self.rule,
-            multiple_of=self.multiple_of or 1,
-            **self.budgets,
-            **self.settings,
-        )
-
-    def _decoders(self) -> list[matching.Shape]:
-        for name in ("input_size", "output_size", "channels"):
-            if name in self.settings:  # refused in the family's own words
-                matching.make_shape(self.family, depth=1, width=64, **{name: self.settings[name]})
-        dimensions = recommendation.Dimensions(family=self.family, multiple_of=self.multiple_of, **self.settings)
+        if not self.suits_hardware:
+            return matching.match_shapes(
+                family=self.family,
+                depths=parse_depths(self.depths or "1-24"),
+                rule=self.rule,
+                multiple_of=self.multiple_of or 1,
+                **self.budgets,
+                **self.sizes,
+                **self.others,
+            )
+        if self.others:  # refused in the family's own words
+            matching.make_shape(self.family, depth=1, width=64, **self.others)
+        dimensions = recommendation.Dimensions(family=self.family, multiple_of=self.multiple_of, **self.sizes)
         depths = (
             recommendation.depths_around(dimensions, self.budget) if self.depths is None else parse_depths(self.depths)
         )
@@ -144,17 +168,19 @@ class Wanted:
         head_dim = worst.to_dict().get("head_dim") or 0
         if self.rule == "largest":
             yield "--rule nearest", replace(here, rule="nearest")
-        for name, option in (("num_kv_heads", "--kv-heads"), ("head_dim", "--head-dim")):
-            if name in self.settings and (self.suits_hardware or name == "num_kv_heads"):
-                without = {each: value for each, value in self.settings.items() if each != name}
-                yield f"no {option} {self.settings[name]}", replace(here, settings=without)
+        heads: dict[Literal["num_kv_heads", "head_dim"], str] = {"num_kv_heads": "--kv-heads", "head_dim": "--head-dim"}
+        for name, option in heads.items():
+            if name in self.sizes and (self.suits_hardware or name == "num_kv_heads"):
+                without = self.sizes.copy()
+                del without[name]
+                yield f"no {option} {self.sizes[name]}", replace(here, sizes=without)
         for smaller in (64, 32, 16, 8):  # powers of two down to the least that hardware likes
-            finer = {**self.settings, "head_dim": smaller} if head_dim > smaller else self.settings
+            finer: DecoderSizes = {**self.sizes, "head_dim": smaller} if head_dim > smaller else self.sizes
             if self.suits_hardware and 8 < smaller < (self.multiple_of or 64):
-                heads = f" --head-dim {smaller}" if finer is not self.settings else ""
-                yield f"--multiple-of {smaller}{heads}", replace(here, multiple_of=smaller, settings=finer)
-            elif not self.suits_hardware and finer is not self.settings:
-                yield f"--head-dim {smaller}", replace(here, settings=finer)
+                also = f" --head-dim {smaller}" if finer is not self.sizes else ""
+                yield f"--multiple-of {smaller}{also}", replace(here, multiple_of=smaller, sizes=finer)
+            elif not self.suits_hardware and finer is not self.sizes:
+                yield f"--head-dim {smaller}", replace(here, sizes=finer)
             elif not self.suits_hardware and smaller < (self.multiple_of or 1):
                 yield f"--multiple-of {smaller}", replace(here, multiple_of=smaller)
 

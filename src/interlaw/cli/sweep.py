@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
-import typer
+from typer import Argument, Option
 
 from interlaw import machine, runs, tasks
 from interlaw import sweep as sweeps
@@ -20,52 +20,49 @@ from interlaw.size import UNEVEN, counted, format_ratio, format_size, parse_size
 
 
 def sweep(
-    recipe: Annotated[Path, typer.Argument(help="A TOML recipe.")],
+    recipe: Annotated[Path, Argument(help="A TOML recipe.")],
     out: Annotated[
         str,
-        typer.Option(
+        Option(
             metavar="DIR|URL",
             help="The run's folder, or storage such as s3://bucket/run; made when missing, resumed when not.",
         ),
     ],
     executor: Annotated[
         Literal["local", "processes", "ray"],
-        typer.Option(help="local: one trial after another; processes: worker processes; ray: a cluster."),
+        Option(help="local: one trial after another; processes: worker processes; ray: a cluster."),
     ] = "processes",
     workers: Workers = None,
     device: TrainDevice = None,
     memory_limit: Annotated[
         str | None,
-        typer.Option(help="Most that a trial may plan with, such as 4G; batches are cut to fit. Else what is free."),
+        Option(help="Most that a trial may plan with, such as 4G; batches are cut to fit. Else what is free."),
     ] = None,
-    compiled: Annotated[
-        bool, typer.Option("--compile", help="Train through torch.compile; its cache is kept.")
-    ] = False,
+    compiled: Annotated[bool, Option("--compile", help="Train through torch.compile; its cache is kept.")] = False,
     in_flight: Annotated[
         int | None,
-        typer.Option(
+        Option(
             help="Most groups of trials at a time in a process, for a GPU that one leaves idle; one when not given."
         ),
     ] = None,
     address: Annotated[
         str | None,
-        typer.Option(help="Ray cluster to join, or local to start one. When not given: a running cluster, else local."),
+        Option(help="Ray cluster to join, or local to start one. When not given: a running cluster, else local."),
     ] = None,
     resources_per_trial: Annotated[
-        str, typer.Option(help="What a trial takes of a Ray cluster, such as cpu=2,gpu=0.5.")
+        str, Option(help="What a trial takes of a Ray cluster, such as cpu=2,gpu=0.5.")
     ] = "cpu=1",
     devices_per_trial: Annotated[
-        int, typer.Option(help="Processes on a Ray cluster that share a trial and its resources, one a device.")
+        int, Option(help="Processes on a Ray cluster that share a trial and its resources, one a device.")
     ] = 1,
     retry: Annotated[
-        Literal["failed"] | None,
-        typer.Option(help="Also run or measure again what `failed` (diverged trials are results)."),
+        Literal["failed"] | None, Option(help="Also run or measure again what `failed` (diverged trials are results).")
     ] = None,
     log: Annotated[
         list[str] | None,
-        typer.Option(help="Also write each ended trial to tensorboard, wandb or mlflow; may be given several times."),
+        Option(help="Also write each ended trial to tensorboard, wandb or mlflow; may be given several times."),
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan, run and write nothing.")] = False,
+    dry_run: Annotated[bool, Option("--dry-run", help="Show the plan, run and write nothing.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Train and measure what is missing of a recipe.
@@ -74,14 +71,19 @@ def sweep(
     """
     sweeps.require_loggers(log or [])
     ray = sweeps.parse_resources(resources_per_trial, address=address, num_devices=devices_per_trial)
+    usual = machine.default_device() if executor != "ray" else "cuda" if ray.num_gpus else "cpu"
     conditions = sweeps.Conditions(
-        device=device or usual_device(executor, ray),
+        device=device or usual,
         memory_limit=None if memory_limit is None else parse_size(memory_limit),
         compiled=compiled,
         in_flight=in_flight,
     )
     require_conditions(conditions, executor=executor, ray=ray, resources=resources_per_trial)
-    parsed, text = checked_recipe(recipe, memory_limit=conditions.memory_limit)
+    parsed, text = sweeps.read_recipe(recipe)
+    note_text_elsewhere(parsed, recipe.parent)
+    if conditions.memory_limit is not None:
+        planned = sweeps.plan_trials(parsed, folder=recipe.parent)
+        sweeps.require_smallest_fits(planned, limit_bytes=conditions.memory_limit)
     if dry_run:
         _, trials, ended = sweeps.plan_run(parsed, out=out, folder=recipe.parent)
         show_plan(trials, ended, device=conditions.device, as_json=as_json)
@@ -114,13 +116,6 @@ class Outcome:
     run_dir: str
 
 
-def usual_device(executor: sweeps.Executor, ray: sweeps.RayOptions) -> str:
-    """Where trials train unless a device is named: on what a Ray cluster gives them, or on the best of this machine."""
-    if executor == "ray":
-        return "cuda" if ray.num_gpus else "cpu"
-    return machine.default_device()
-
-
 def require_conditions(
     conditions: sweeps.Conditions, *, executor: sweeps.Executor, ray: sweeps.RayOptions, resources: str
 ) -> None:
@@ -130,15 +125,6 @@ def require_conditions(
         machine.require_device(conditions.device)
     elif ray.num_gpus and conditions.device == "cpu":
         raise InterlawError(f"expected a device of the GPUs asked for with {resources!r}, found cpu; add --device cuda")
-
-
-def checked_recipe(place: Path, *, memory_limit: int | None) -> tuple[sweeps.Recipe, str]:
-    """A recipe and its text; says which data lies elsewhere, and refuses one whose least trial needs more memory."""
-    recipe, text = sweeps.read_recipe(place)
-    note_text_elsewhere(recipe, place.parent)
-    if memory_limit is not None:
-        sweeps.require_smallest_fits(sweeps.plan_trials(recipe, folder=place.parent), limit_bytes=memory_limit)
-    return recipe, text
 
 
 def note_text_elsewhere(recipe: sweeps.Recipe, folder: Path) -> None:
@@ -155,26 +141,18 @@ def conclude(outcome: Outcome, out: str, *, as_json: bool) -> None:
     """Prints how a sweep ended and what comes next; raises WorkFailedError where trials did not end well."""
     if as_json:
         print_json(outcome)
-    require_success(outcome, out)
-    if not as_json:
-        is_whole = outcome.done == outcome.planned
-        goal = next_command("fit" if is_whole else "status", out)
-        goal = goal if is_whole else f"another process runs the others; {goal}"
-        tell(f"{outcome.done} of {outcome.planned} done; next: {goal}")
-
-
-def require_success(outcome: Outcome, out: str) -> None:
-    """Says that trials failed, or ended well but could not be measured."""
-    all_trials = outcome.done + outcome.failed
+    ended, status = outcome.done + outcome.failed, next_command("status", out)
     if outcome.failed:
-        raise WorkFailedError(
-            f"{outcome.failed} of {all_trials} trials failed or diverged; `{next_command('status', out)}` says why"
-        )
+        raise WorkFailedError(f"{outcome.failed} of {ended} trials failed or diverged; `{status}` says why")
     if outcome.unmeasured:
         raise WorkFailedError(
-            f"{outcome.unmeasured} of {all_trials} trials have a loss but could not be measured; "
-            f"`{next_command('status', out)}` says why, --retry failed measures them again"
+            f"{outcome.unmeasured} of {ended} trials have a loss but could not be measured; `{status}` says why, "
+            "--retry failed measures them again"
         )
+    if not as_json:
+        whole = outcome.done == outcome.planned
+        goal = next_command("fit", out) if whole else f"another process runs the others; {status}"
+        tell(f"{outcome.done} of {outcome.planned} done; next: {goal}")
 
 
 def forget_failures(run: runs.RunFolder) -> None:
@@ -213,7 +191,7 @@ def drive(
         note_uneven(trials)
     while len(ended) < len(trials):
         try:
-            with LiveSweep(trials, already_done=len(ended), listen=logbook.listen) as live:
+            with LiveSweep(trials, already_done=len(ended), then=logbook.listen) as live:
                 run_missing(run, trials, listen=live.listen)
         except KeyboardInterrupt:
             tell("stopped; run the same command again to resume")
@@ -279,14 +257,9 @@ def show_plan(trials: list[runs.TrialSpec], ended: set[str], *, device: str, as_
             f"parameters  seed {row['seed']}  {row['steps']} steps{'  ended' if row['ended'] else ''}",
         )
     left = [row for row in rows if not row["ended"]]
-    console.print(
-        f"{counted(len(rows), 'trial')}, {format_size(sum(row['flops'] for row in rows))} training FLOPs, on {device}"
-        + (
-            f"; {len(rows) - len(left)} ended, {format_size(sum(row['flops'] for row in left))} FLOPs left"
-            if ended
-            else ""
-        )
-    )
+    all_flops, left_flops = (format_size(sum(row["flops"] for row in some)) for some in (rows, left))
+    so_far = f"; {len(rows) - len(left)} ended, {left_flops} FLOPs left" if ended else ""
+    console.print(f"{counted(len(rows), 'trial')}, {all_flops} training FLOPs, on {device}{so_far}")
     if searching:
         rounds = "the search's first round alone" if first_round else "the search's rounds so far"
         console.print(f"{rounds}: further rates, then a final trial a seed, are planned from the losses")
