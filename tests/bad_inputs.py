@@ -423,7 +423,7 @@ CASES = [
     ("fit {d}/good.csv --treatment mup", "expected a column treatment to choose 'mup' from, found none"),
     ("fit {d}/mixed.csv --treatment mup", "expected treatment to be one of fixed, search, found 'mup'"),
     ("fit {d}/good.csv --column loss", "expected --column NAME=THEIRS such as loss=eval_loss, found 'loss'"),
-    ("fit {d}/good.csv --column loss=eval", "expected a column 'eval' for loss, found params, depth, width, loss"),
+    ("fit {d}/good.csv --column loss=eval", "expected a column for loss among params, depth, width, loss"),
     ("fit {d}/run --view everything", "expected a measured view among projected, loss, found 'everything'"),
     ("recommend --params 10", "expected a budget that some llama of these dimensions spends, found 10 parameters"),
     ("recommend --params 1e27", "expected a budget of at most 10T parameters, found 1e27"),

@@ -429,7 +429,7 @@ def test_chosen_outputs_route_and_level(factory: Path, array: Path, capsys: pyte
     found = read(capsys)
     assert found["dim"] == 2
     assert (found["settings"]["outputs"], found["settings"]["level"]) == ([0, 2], 0.5)
-    with pytest.raises(InterlawError, match="outputs as whole numbers such as 0,3,5, found 'a,b'"):
+    with pytest.raises(InterlawError, match="expected --outputs such as 0,3,5, found 'a,b'; write"):
         run("measure", f"{factory}:vectors", "--inputs", array, "--outputs", "a,b")
     with pytest.raises(InterlawError, match=r"a level between 0 and 1, found 95\.0"):
         run("measure", f"{factory}:vectors", "--inputs", array, "--level", 95)

@@ -78,8 +78,6 @@ class Group(TyperGroup):
 app = typer.Typer(
     name="interlaw",
     cls=Group,
-    help="Neural interaction, depth-width shape and generalization: measure, sweep, fit, recommend.",
-    no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},

@@ -14,7 +14,7 @@ from interlaw.cli.loading import busy
 from interlaw.cli.options import Confidence, Resamples, among
 from interlaw.cli.output import AsJson, make_console, print_json, shown, tell, write_json
 from interlaw.cli.public import list_sweeps, show_surfaces, surfaces
-from interlaw.errors import InterlawError
+from interlaw.errors import InterlawError, require_among
 from interlaw.size import counted, format_range, format_ratio, format_share, format_size
 
 if TYPE_CHECKING:
@@ -73,11 +73,7 @@ def fit(
 
     With intervals, both efficient intervals, and whether they stay put as the budget grows.
     """
-    reading: dict[str, Any] = {
-        "treatment": treatment,
-        "budget_tolerance": budget_tolerance,
-        "last_step": last_step,
-    }
+    reading: dict[str, Any] = {"treatment": treatment, "budget_tolerance": budget_tolerance, "last_step": last_step}
     settings: dict[str, Any] = {
         "delta": delta,
         "confidence": confidence,
@@ -92,17 +88,18 @@ def fit(
         _require_alone(sources, named)
         list_sweeps(as_json=as_json)
         return
-    several = len(sources) > 1 or bool(split)
+    splits = split or []
+    several = len(sources) > 1 or bool(splits)
     if several:
-        _require_several(sources, split=split or [], out=out)
+        _require_several(sources, split=splits, out=out)
     tables = {name: read_source(name, view=view, columns=column or []) for name in sources}
     if window is None:
         tell_windows(tables)
     if several:
         with busy("fitting each table"):
-            parts = laws.fit_each(tables, split=split or [], **reading, **settings)
+            parts = laws.fit_each(tables, split=splits, **reading, **settings)
             claims = laws.judge_together(parts, num_permutations=resamples, seed=seed)
-        show_together(parts, claims, split=split or [], as_json=as_json)
+        show_together(parts, claims, split=splits, as_json=as_json)
         return
     (table,) = tables.values()
     with busy("fitting the law"):
@@ -225,10 +222,7 @@ def rename_columns(table: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
         ours, equals, theirs = pair.partition("=")
         if not equals or not ours or not theirs:
             raise InterlawError(f"expected --column NAME=THEIRS such as loss=eval_loss, found {pair!r}; write it so")
-        if theirs not in table.columns:
-            raise InterlawError(
-                f"expected a column {theirs!r} for {ours}, found {', '.join(map(str, table.columns))}; name one of them"
-            )
+        require_among(f"a column for {ours}", theirs, known=[*table.columns])
         if ours != theirs:
             table = table.assign(**{ours: table[theirs]})  # one column of theirs may stand for two of ours
     return table

@@ -73,7 +73,7 @@ def show(measured: tuple[interaction.LayerInteraction, ...]) -> None:
     for row in measured:
         own, excess, weights = row.interaction, row.interaction.excess, row.superposition
         of_weights = (weights.aofe_ratio, weights.null_ratio, row.nfa, row.nfa_centered)
-        ratio, chance, *others = (f"{level:.3f}" for level in (own.aofe_ratio.value, own.null_ratio, *of_weights))
+        ratio, chance, *others = (f"{value:.3f}" for value in (own.aofe_ratio.value, own.null_ratio, *of_weights))
         above = (f"{excess.value:+.3f}", format_range(excess.low, excess.high, form="+.3f"))
         rows.append((row.name, row.kind, str(own.dim), ratio, chance, *above, *others))
     console = make_console(stderr=False)

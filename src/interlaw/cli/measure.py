@@ -124,7 +124,7 @@ def indices(written: str) -> list[int]:
     try:
         return [int(word) for word in written.split(",")]
     except ValueError as error:
-        raise InterlawError(f"expected outputs as whole numbers such as 0,3,5, found '{written}'") from error
+        raise InterlawError(f"expected --outputs such as 0,3,5, found {written!r}; write whole numbers so") from error
 
 
 def show(result: interaction.Interaction, *, of: str) -> None:

@@ -102,19 +102,13 @@ def recommend(
     written = write_config(result, export, pick=1 if pick is None else pick) if export is not None else None
     if as_json:
         print_json({**result.to_dict(), **({"config": written} if written else {})})
-    else:
-        show(result, details=details)
-        if written:
-            tell_written(written)
-
-
-def show(result: recommendation.Recommendation, *, details: bool) -> None:
-    """Prints the answer, its notes and, where asked for, the evidence."""
-    console = make_console(stderr=False)
+        return
     for line in (*result.answer(), *result.notes()):
-        console.print(line)
+        make_console(stderr=False).print(line)
     if details:
         show_evidence(result)
+    if written:
+        tell_written(written)
 
 
 def draw(result: recommendation.Recommendation, figure: Path, *, measured: bool) -> None:

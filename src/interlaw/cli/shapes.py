@@ -13,7 +13,7 @@ from interlaw import recommendation
 from interlaw import shapes as matching
 from interlaw.cli.loading import counting
 from interlaw.cli.options import Tied, Vocabulary, among, given_options
-from interlaw.cli.output import AsJson, make_console, print_json
+from interlaw.cli.output import AsJson, make_console, print_json, tell
 from interlaw.errors import InterlawError
 from interlaw.plain import Json
 from interlaw.size import format_ratio, format_size, parse_depths, parse_size
@@ -85,10 +85,9 @@ def shapes(
     else:
         _draw(rows)
         if family.startswith("hf:") and vocab_size is None:
-            size = f"{rows[0]['vocab_size']:,}"
-            make_console().print(f"note: vocabulary {size}, the family's own; --vocab sets another")
+            tell(f"note: vocabulary {rows[0]['vocab_size']:,}, the family's own; --vocab sets another")
     for note in misses(wanted, matched, far=VERY_FAR if as_json else FAR):
-        make_console().print(note)
+        tell(note)
 
 
 class Budgets(TypedDict, total=False):
