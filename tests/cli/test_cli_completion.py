@@ -34,7 +34,7 @@ OFFERED = [
     (("layers", "--view", ""), sorted(name for name, view in VIEWS.items() if view.layers)),
     (("sweep", "--executor", ""), ["local", "processes", "ray"]),
     (("recommend", "--family", "q"), ["qwen2"]),
-    (("reproduce", "gpt"), ["gpt-budgets", "gpt-depth"]),
+    (("reproduce", "gpt"), ["gpt-budgets", "gpt-depth", "gpt-sizes"]),
     (("reproduce", "mlp", "--scale", ""), ["decisive", "paper", "tiny"]),
     (("export", "--format", "p"), ["parquet"]),
 ]
