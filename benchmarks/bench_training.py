@@ -135,14 +135,14 @@ def compare(name: str, shape: GPTShape, *, batch_size: int, target: str, steps: 
     pairs = [
         (our_tokens_per_second(shape, task, **how), plain_tokens_per_second(shape, task, **how)) for _ in range(ROUNDS)
     ]
-    return Row(
-        name=name,
-        unit="tokens/s",
-        ours=statistics.median(ours for ours, _ in pairs),
-        baseline=statistics.median(plain for _, plain in pairs),
-        ratio=statistics.median(ours / plain for ours, plain in pairs),
-        target=target,
-    )
+    return of_pairs(name, pairs, unit="tokens/s", target=target)
+
+
+def of_pairs(name: str, pairs: list[tuple[float, float]], *, unit: str, target: str) -> Row:
+    """The medians of what was measured in turn, and of the ratios within each turn."""
+    ours, baseline = (statistics.median(each) for each in zip(*pairs, strict=True))
+    ratio = statistics.median(mine / other for mine, other in pairs)
+    return Row(name=name, unit=unit, ours=ours, baseline=baseline, ratio=ratio, target=target)
 
 
 def quickstart_recipe() -> Recipe:
@@ -174,18 +174,13 @@ def gemm_flops_per_second(size: int = 2048, products: int = 20) -> float:
 def utilisation(shape: GPTShape, batch_size: int, *, target: str) -> Row:
     """Model FLOP/s of training over the rate of a plain product, measured in turn."""
     task = TextTask(open_corpus(), context=shape.context)
+    giga_flops = shape.flops_per_token / 1e9  # a token
     pairs = [
-        (our_tokens_per_second(shape, task, batch_size=batch_size) * shape.flops_per_token, gemm_flops_per_second())
+        (our_tokens_per_second(shape, task, batch_size=batch_size) * giga_flops, gemm_flops_per_second() / 1e9)
         for _ in range(ROUNDS)
     ]
-    return Row(
-        name=f"training, GPT {shape.depth}x{shape.width}, head_dim {shape.head_dim}: model FLOP/s over 2048^3 GEMM",
-        unit="GFLOP/s",
-        ours=statistics.median(ours for ours, _ in pairs) / 1e9,
-        baseline=statistics.median(gemm for _, gemm in pairs) / 1e9,
-        ratio=statistics.median(ours / gemm for ours, gemm in pairs),
-        target=target,
-    )
+    name = f"training, GPT {shape.depth}x{shape.width}, head_dim {shape.head_dim}: model FLOP/s over 2048^3 GEMM"
+    return of_pairs(name, pairs, unit="GFLOP/s", target=target)
 
 
 def trainer_seconds(shape: GPTShape, task: TextTask, *, batch_size: int, steps: int) -> float:
@@ -246,14 +241,8 @@ def against_trainer(shape: GPTShape, batch_size: int, *, target: str) -> Row:
     how = {"batch_size": batch_size, "steps": TRAINER_STEPS}
     pairs = [(our_seconds(shape, task, **how), trainer_seconds(shape, task, **how)) for _ in range(ROUNDS)][1:]
     tokens = TRAINER_STEPS * batch_size * shape.context
-    return Row(
-        name=name,
-        unit="tokens/s",
-        ours=statistics.median(tokens / ours for ours, _ in pairs),
-        baseline=statistics.median(tokens / theirs for _, theirs in pairs),
-        ratio=statistics.median(theirs / ours for ours, theirs in pairs),
-        target=target,
-    )
+    rates = [(tokens / ours, tokens / theirs) for ours, theirs in pairs]
+    return of_pairs(name, rates, unit="tokens/s", target=target)
 
 
 def timed(work: Callable[[], object]) -> float:

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import linear_regression
 
 import torch
 from torch import nn
@@ -85,9 +86,8 @@ def larger_half(points: Points) -> Points:
 
 def exponent(points: Points) -> float:
     """Slope of log time on log size."""
-    x, y = ([math.log(value) for value in column] for column in zip(*points.items(), strict=True))
-    mx, my = sum(x) / len(x), sum(y) / len(y)
-    return sum((a - mx) * (b - my) for a, b in zip(x, y, strict=True)) / sum((a - mx) ** 2 for a in x)
+    sizes, times = ([math.log(value) for value in column] for column in zip(*points.items(), strict=True))
+    return linear_regression(sizes, times).slope
 
 
 def main(figure: str | None = None, table: str | None = None) -> None:
