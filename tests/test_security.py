@@ -20,7 +20,8 @@ from tests.report.synthetic import write_run
 
 from interlaw.cli import run as interlaw
 from interlaw.cli.loading import busy
-from interlaw.cli.output import make_console, visible
+from interlaw.cli.output import make_console
+from interlaw.cli.visible import visible
 from interlaw.runs import RunFolder, load_table, load_trial, table_as
 from interlaw.sweep import prepare_run, read_recipe, run_trials
 

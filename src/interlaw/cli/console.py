@@ -11,7 +11,7 @@ from rich.text import Text
 
 from interlaw import recommendation
 from interlaw.cli.columns import table_lines
-from interlaw.cli.output import visible
+from interlaw.cli.visible import visible
 
 
 class PlainConsole(Console):

@@ -6,7 +6,6 @@ import json
 import shlex
 import shutil
 import sys
-import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from typer import Option
 
 from interlaw import report
+from interlaw.cli.visible import visible
 from interlaw.files import save
 from interlaw.plain import plain
 
@@ -32,20 +32,6 @@ def next_command(*words: object) -> str:
     """
     started_by_path = Path(sys.argv[0]).name == "interlaw" and not shutil.which("interlaw")
     return shlex.join([sys.argv[0] if started_by_path else "interlaw", *map(str, words)])
-
-
-def visible(text: str) -> str:
-    r"""The text with every character that a terminal would obey, or that is none, written out.
-
-    Example:
-        >>> print(visible("red \x1b[31m, a name\u202e, bytes \udcff that are no text"))
-        red \x1b[31m, a name\u202e, bytes \udcff that are no text
-    """
-
-    def is_obeyed(char: str) -> bool:  # controls, marks that turn the direction of writing, lone surrogates
-        return unicodedata.category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp") and char not in "\n\t"
-
-    return "".join(char.encode("unicode_escape").decode() if is_obeyed(char) else char for char in text)
 
 
 def print_json(values: Any) -> None:
