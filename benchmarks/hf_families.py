@@ -14,8 +14,8 @@ from pathlib import Path
 
 from interlaw.errors import InterlawError
 from interlaw.models import HFShape, hf_family
-from interlaw.models.hf_config import meta_network
 from interlaw.models.hf_counts import count
+from interlaw.models.hf_network import meta_network
 
 DEPTHS, WIDTHS = (2, 3, 4, 5, 6, 8, 12, 16), (128, 256)
 DEEPER = tuple(depth + 2 for depth in DEPTHS)  # of architectures that have three layers at least

@@ -14,8 +14,8 @@ from tests.recipes import write_recipe
 from interlaw.errors import InterlawError, MissingExtraError
 from interlaw.interaction import measure
 from interlaw.models import build_model, hf_family
-from interlaw.models.hf_config import make_network
 from interlaw.models.hf_counts import count
+from interlaw.models.hf_network import make_network
 from interlaw.runs import RunFolder, load_trial
 from interlaw.shapes import GPTShape, LlamaShape, Qwen2Shape, make_shape, match_shapes
 from interlaw.sweep import plan_trials, prepare_run, read_recipe, run_trials

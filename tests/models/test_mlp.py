@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from scipy.special import erf
 
-from interlaw.models import build_model
+from interlaw.models import MLP, build_model
 from interlaw.shapes import MLPShape
 
 SHAPE = MLPShape(depth=3, width=16, input_size=5, output_size=2)
@@ -46,3 +46,10 @@ def test_initial_weights_follow_the_seed() -> None:
     drawn = first.blocks[0].fc1.weight.detach()
     assert abs(float(drawn.std()) - 0.03) < 5 * 0.03 / math.sqrt(2 * 200 * 200)
     assert not first.enter.bias.detach().any()
+
+
+def test_a_family_made_of_another_has_its_network() -> None:
+    class Renamed(MLPShape):
+        family = "renamed"
+
+    assert isinstance(build_model(Renamed(depth=1, width=4)), MLP)

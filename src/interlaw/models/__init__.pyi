@@ -1,14 +1,13 @@
 from .bottleneck import Bottleneck as Bottleneck
-from .build import ARCHITECTURES as ARCHITECTURES
 from .build import build_model as build_model
 from .build import network_of as network_of
 from .cnn import CNN as CNN
 from .gpt import GPT as GPT
 from .gru import GRU as GRU
 from .gru import WrittenOut as WrittenOut
-from .hf_config import config_of as config_of
 from .hf_counts import count_config as count_config
 from .hf_network import HFNetwork as HFNetwork
+from .hf_network import config_of as config_of
 from .hf_shape import HFShape as HFShape
 from .hf_shape import hf_family as hf_family
 from .huggingface import Pretrained as Pretrained

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pkgutil
 from collections.abc import Callable
 from typing import Any
 
@@ -9,22 +10,7 @@ import torch
 from torch import nn
 
 from interlaw.errors import InterlawError
-from interlaw.models.bottleneck import Bottleneck
-from interlaw.models.cnn import CNN
-from interlaw.models.gpt import GPT
-from interlaw.models.gru import GRU
-from interlaw.models.hf_network import HFNetwork
-from interlaw.models.hf_shape import HFShape
-from interlaw.models.mlp import MLP
-from interlaw.shapes import Shape
-
-ARCHITECTURES: dict[str, Callable[..., nn.Module]] = {
-    "gpt": GPT,
-    "mlp": MLP,
-    "cnn": CNN,
-    "gru": GRU,
-    "bottleneck": Bottleneck,
-}
+from interlaw.shapes import FAMILIES, Shape
 
 
 def network_of(shape_class: type[Shape]) -> Callable[..., nn.Module]:
@@ -33,36 +19,31 @@ def network_of(shape_class: type[Shape]) -> Callable[..., nn.Module]:
     Raises:
         InterlawError: When the family has counts but no network here.
     """
-    if issubclass(shape_class, HFShape):
-        return HFNetwork
-    if shape_class.network is not None:
-        return shape_class.network
-    if shape_class.family not in ARCHITECTURES:
-        family = shape_class.family
+    network: Any = shape_class.network
+    if network is None:
+        family, known = shape_class.family, [name for name, each in FAMILIES.items() if getattr(each, "network", None)]
         remedy = f"hf:{family}, of the Hugging Face library" if shape_class.decoder else "one of them"
         raise InterlawError(
-            f"expected a family with a network ({', '.join(ARCHITECTURES)}, or hf:NAME), found {family!r}; "
-            f"choose {remedy}"
+            f"expected a family with a network ({', '.join(known)}, or hf:NAME), found {family!r}; choose {remedy}"
         )
-    return ARCHITECTURES[shape_class.family]
+    return pkgutil.resolve_name(network) if isinstance(network, str) else network  # type: ignore[no-any-return]
 
 
 def build_model(shape: Shape, *, seed: int = 0, device: torch.device | str = "cpu") -> nn.Module:
     """The network of a shape, its initial weights a function of the seed alone.
 
     Args:
-        shape: A shape of a family in `ARCHITECTURES`, of a Hugging Face architecture, or one that names its network.
+        shape: A shape of a family that names its network.
         seed: Seed of the initial weights, drawn on the CPU whatever the device.
         device: Where the network ends up; "meta" allocates nothing and draws nothing.
 
     Raises:
         InterlawError: When the family has counts but no network here.
     """
-    build: Callable[..., Any] = network_of(type(shape))
+    build = network_of(type(shape))
     if torch.device(device).type == "meta":
         with torch.device("meta"):
-            meta: nn.Module = build(shape)
-        return meta
+            return build(shape)
     with torch.random.fork_rng(devices=[]):  # torch's layers draw from the global generator before we draw again
-        model: nn.Module = build(shape, generator=torch.Generator().manual_seed(seed))
+        model = build(shape, generator=torch.Generator().manual_seed(seed))
     return model.to(device)

@@ -5,33 +5,8 @@ A line an architecture; one that needs none is sized, counted, built and trained
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
-from interlaw.models.hf_settings import PREFIX
-from interlaw.models.hf_sizes import HFSizes
+from interlaw.models.hf_sizes import HFSizes, Known
 from interlaw.plain import Json
-
-
-@dataclass(frozen=True, kw_only=True)
-class Known:
-    """What is known of an architecture.
-
-    Attributes:
-        writers: The modules that add to the residual stream, where its initial weights are known to be plain.
-        depth_scaled: Whether the writers' initial std already falls as 1 / sqrt(depth).
-        stackable: Whether its replicas are tested to end as alone.
-        d_ff_ratio: Hidden units of the MLP over the width in published models, where the default is none of theirs.
-        looks_ahead: Whether it sees the tokens that it is to predict, whatever its settings.
-        settings: From the sizes to settings that the library does not derive itself; `...` drops one.
-    """
-
-    writers: tuple[str, ...] = ()
-    depth_scaled: bool = False
-    stackable: bool = False
-    d_ff_ratio: float | None = None
-    looks_ahead: bool = False
-    settings: Callable[[HFSizes], Json] = lambda shape: {}
 
 
 def _pattern_of_gpt_neo(shape: HFSizes) -> Json:
@@ -93,13 +68,3 @@ KNOWN: dict[str, Known] = {
     "lfm2_moe": Known(settings=_pattern_of_lfm2_moe),
     "reformer": Known(settings=_pattern_of_reformer),
 }
-
-
-def known_of(family: str) -> Known:
-    """What is known of a family `hf:NAME`.
-
-    Example:
-        >>> known_of("hf:gpt2").writers, known_of("hf:another").writers
-        (('c_proj',), ())
-    """
-    return KNOWN.get(family.removeprefix(f"{PREFIX}:"), Known())

@@ -15,11 +15,10 @@ from functools import cache, cached_property
 from typing import ClassVar
 
 from interlaw.errors import InterlawError, one_line
-from interlaw.models.hf_config import config_of, make_network, meta_network
 from interlaw.models.hf_counts import Counts, count, flops_of_a_pair, mean_visible, newton
-from interlaw.models.hf_known import known_of
-from interlaw.models.hf_settings import PREFIX, names_of
-from interlaw.models.hf_sizes import HFSizes
+from interlaw.models.hf_known import KNOWN
+from interlaw.models.hf_network import config_of, make_network, meta_network
+from interlaw.models.hf_sizes import HFSizes, Known, names_of
 from interlaw.plain import Json
 from interlaw.shapes import LlamaShape, Usual
 
@@ -28,6 +27,7 @@ from interlaw.shapes import LlamaShape, Usual
 class HFShape(HFSizes):
     """A causal language model of the Hugging Face library with its counts; a subclass names the architecture."""
 
+    network = "interlaw.models:HFNetwork"
     decoder: ClassVar[bool] = True
     suits_hardware: ClassVar[bool] = True
 
@@ -108,11 +108,10 @@ def hf_family(name: str) -> type[HFShape]:
         MissingExtraError: The library is not installed.
         InterlawError: It has no causal language model of that name, or one that looks ahead.
     """
-    family = f"{PREFIX}:{name}"
-    known = known_of(family)
+    known = KNOWN.get(name, Known())
     if known.looks_ahead:
-        raise InterlawError(f"{family} sees the tokens that it is to predict, so it cannot be trained; choose another")
-    names = names_of(family)
+        raise InterlawError(f"hf:{name} sees the tokens that it is to predict, so it cannot be trained; choose another")
+    names = names_of(name)
     usual = Usual(
         vocab_size=names.vocab_size,
         context=LlamaShape.context,
@@ -120,7 +119,7 @@ def hf_family(name: str) -> type[HFShape]:
         grouped=names.grouped,
         num_experts=names.num_experts,
     )
-    facts = {"family": family, "stackable": known.stackable, "usual": usual}
+    facts = {"family": f"hf:{name}", "names": names, "known": known, "stackable": known.stackable, "usual": usual}
     return type("HFShape", (HFShape,), {**facts, "__module__": __name__, "__doc__": HFShape.__doc__})
 
 

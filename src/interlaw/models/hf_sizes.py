@@ -1,16 +1,97 @@
-"""Sizes of a causal language model of the Hugging Face library, checked against what its architecture can set."""
+"""A Hugging Face architecture: what it calls its sizes, what else is known of it, and sizes that it can be given."""
 
 from __future__ import annotations
 
 from abc import ABC
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import InitVar, asdict, dataclass
-from typing import Any
+from typing import Any, ClassVar, NamedTuple
 
-from interlaw.errors import InterlawError
-from interlaw.models.hf_settings import names_of
+from interlaw.errors import InterlawError, brought_by, one_line
 from interlaw.plain import Json
 from interlaw.shapes import LlamaShape, Shape, require_heads
+
+_EXPERTS = ("num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts")
+_D_FF_NAMES = ("intermediate_size", "n_inner", "ffn_dim", "ffn_hidden_size")
+
+
+class Names(NamedTuple):
+    """What an architecture's configuration calls its sizes, and its own proportions."""
+
+    d_ff: str | None
+    d_ff_ratio: float
+    vocab_size: int | None
+    num_experts: int
+    grouped: bool
+    own_head_dim: bool
+    rotary_dim: bool
+    decoder: bool
+    is_decoder: bool
+    dropouts: tuple[str, ...]
+
+
+def names_of(name: str) -> Names:
+    """Read off the default configuration of an architecture, by its `model_type`."""
+    with brought_by("hf", f"the family 'hf:{name}'"):
+        from transformers import CONFIG_MAPPING
+        from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES as CAUSAL
+    if name not in CAUSAL:
+        raise InterlawError(
+            "expected a causal language model of transformers after 'hf:', such as llama, qwen2, gpt2 or gpt_neox, "
+            f"found {name!r}; choose one by its model_type"
+        )
+    default: Any = None
+    try:
+        default = CONFIG_MAPPING[name]()
+        settings = default.to_dict()
+        known = {**settings, **dict.fromkeys(default.attribute_map)}
+        width, _ = int(default.hidden_size), int(default.num_hidden_layers)
+        d_ff = next((key for key in _D_FF_NAMES if key in known), None)
+        hidden = getattr(default, d_ff) if d_ff else None
+    except Exception as error:  # settings within settings, or sizes that differ from layer to layer
+        part = ""
+        with suppress(AttributeError, ValueError):  # no settings at all, or two texts
+            part = default.get_text_config().model_type
+        other = f"hf:{part}, its text part" if part in CAUSAL and part != name else "another family"
+        raise InterlawError(
+            f"hf:{name} has no one width and depth in its settings ({one_line(error, last=True)}); choose {other}"
+        ) from error
+    parts = [settings, *(value for value in settings.values() if isinstance(value, dict))]
+    hidden = hidden[0] if isinstance(hidden, list | tuple) and hidden else hidden
+    return Names(
+        d_ff=d_ff,
+        d_ff_ratio=(hidden or 4 * width) / width if d_ff else 4.0,
+        vocab_size=settings.get("vocab_size"),
+        num_experts=max((part[key] for part in parts for key in _EXPERTS if isinstance(part.get(key), int)), default=0),
+        grouped="num_key_value_heads" in known,
+        own_head_dim="head_dim" in known and "qk_rope_head_dim" not in known,  # there it is that of a part of a head
+        rotary_dim=isinstance(known.get("rotary_dim"), int),
+        decoder="decoder_layers" in known,
+        is_decoder="is_decoder" in known,
+        dropouts=tuple(key for key, value in known.items() if "drop" in key and isinstance(value, float)),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Known:
+    """What is known of an architecture.
+
+    Attributes:
+        writers: The modules that add to the residual stream, where its initial weights are known to be plain.
+        depth_scaled: Whether the writers' initial std already falls as 1 / sqrt(depth).
+        stackable: Whether its replicas are tested to end as alone.
+        d_ff_ratio: Hidden units of the MLP over the width in published models, where the default is none of theirs.
+        looks_ahead: Whether it sees the tokens that it is to predict, whatever its settings.
+        settings: From the sizes to settings that the library does not derive itself; `...` drops one.
+    """
+
+    writers: tuple[str, ...] = ()
+    depth_scaled: bool = False
+    stackable: bool = False
+    d_ff_ratio: float | None = None
+    looks_ahead: bool = False
+    settings: Callable[[HFSizes], Json] = lambda shape: {}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,6 +99,8 @@ class HFSizes(Shape, ABC):
     """Sizes of a causal language model of the Hugging Face library.
 
     Attributes:
+        names: What the architecture calls them.
+        known: What else is known of the architecture.
         vocab_size: Entries of the token table.
         context: Longest sequence, in tokens.
         head_dim: Width of one attention head; width is a multiple of it.
@@ -32,6 +115,8 @@ class HFSizes(Shape, ABC):
         InterlawError: When a size does not fit, or the architecture has no such setting.
     """
 
+    names: ClassVar[Names]
+    known: ClassVar[Known]
     # Llama 2's vocabulary, GPT-2's context and heads
     vocab_size: int = 32_000
     context: int = 1024
@@ -58,18 +143,16 @@ class HFSizes(Shape, ABC):
             raise InterlawError(f"expected d_ff to be at least 1, found {self.d_ff}; choose a positive one")
         super().__post_init__()
         require_heads(width=self.width, head_dim=self.head_dim, num_kv_heads=self.num_kv_heads)
-        known = names_of(self.family)
-        if self.num_kv_heads != heads and not known.grouped:
+        if self.num_kv_heads != heads and not self.names.grouped:
             raise InterlawError(f"{self.family} has one key-value head a head; remove num_kv_heads")
-        if self.d_ff is not None and known.d_ff is None:
+        if self.d_ff is not None and self.names.d_ff is None:
             raise InterlawError(f"{self.family} sets the width of its MLP itself; remove d_ff")
 
     def _default_d_ff(self, ratio: float | None, multiple_of: int) -> int | None:
         """Hidden units of the MLP where they were not given."""
-        known = names_of(self.family)
-        if known.d_ff is None and ratio is None:
+        if self.names.d_ff is None and ratio is None:
             return None
-        wanted = round(self.width * (known.d_ff_ratio if ratio is None else ratio))
+        wanted = round(self.width * (self.names.d_ff_ratio if ratio is None else ratio))
         return max(1, -(-wanted // multiple_of)) * multiple_of
 
     @classmethod

@@ -121,6 +121,7 @@ class GPTShape(Decoder):
     """
 
     family: ClassVar[str] = "gpt"
+    network = "interlaw.models:GPT"
     own_head: ClassVar[bool] = True  # as the paper's
     stackable: ClassVar[bool] = True
     # bytes, and the paper's context; heads so wide that a CPU is not slow

@@ -29,6 +29,7 @@ class MLPShape(Shape):
     """
 
     family: ClassVar[str] = "mlp"
+    network = "interlaw.models:MLP"
     starter: ClassVar[str] = "mlp-tiny.toml"
     stackable: ClassVar[bool] = True
     stacked_on_cpu: ClassVar[int] = MOST_STACKED_ON_CPU
@@ -70,6 +71,7 @@ class CNNShape(Shape):
     """
 
     family: ClassVar[str] = "cnn"
+    network = "interlaw.models:CNN"
     starter: ClassVar[str] = "cnn-tiny.toml"
     stackable: ClassVar[bool] = True
     # of the task `images`: 32 x 32 RGB, 42 of 64 patches of 16 pixels masked
@@ -119,6 +121,7 @@ class GRUShape(Shape):
     """
 
     family: ClassVar[str] = "gru"
+    network = "interlaw.models:GRU"
     starter: ClassVar[str] = "gru-tiny.toml"
     stackable: ClassVar[bool] = True
     stacked_on_cpu: ClassVar[int] = MOST_STACKED_ON_CPU
@@ -160,6 +163,7 @@ class BottleneckShape(Shape):
     """
 
     family: ClassVar[str] = "bottleneck"
+    network = "interlaw.models:Bottleneck"
     input_size: int = 1000  # as the paper's double descent
 
     def __post_init__(self) -> None:

@@ -43,7 +43,8 @@ class Shape(ABC):
 
     Attributes:
         family: Its name.
-        network: Called with a shape and a `generator`, builds the network; None where the package's own table names it.
+        network: Called with a shape and a `generator`, builds the network; as text "package.module:name" it is loaded
+            when a network is built, for counting loads no torch. None: there is no network.
         decoder: Whether it is a language model that `recommend` sizes by vocabulary, context and heads.
         suits_hardware: Whether `interlaw shapes` sizes it as `recommend` does, by what suits hardware.
         own_head: Whether `recommend` leaves its head untied unless it is asked to tie it.
@@ -56,7 +57,7 @@ class Shape(ABC):
     """
 
     family: ClassVar[str]
-    network: ClassVar[Callable[..., Any] | None] = None
+    network: ClassVar[Callable[..., Any] | str | None] = None
     decoder: ClassVar[bool] = False
     suits_hardware: ClassVar[bool] = False
     own_head: ClassVar[bool] = False
