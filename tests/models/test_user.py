@@ -19,6 +19,18 @@ def wrong():
 def fails():
     raise RuntimeError("no weights")
 """
+DATACLASS = """
+from __future__ import annotations
+from dataclasses import dataclass
+from torch import nn
+
+@dataclass
+class Sizes:
+    width: int = WIDTH
+
+def build():
+    return nn.Linear(Sizes().width, 2)
+"""
 
 
 @pytest.fixture
@@ -33,6 +45,15 @@ def test_the_factory_makes_the_model_with_files_beside_it(module: Path) -> None:
     model = load_factory(f"{module}:build")
     assert isinstance(model, nn.Linear)
     assert model.in_features == 5
+
+
+def test_a_file_may_postpone_the_annotations_of_its_dataclasses(tmp_path: Path) -> None:
+    """dataclasses look the file's module up by its name, which no other file of that name may take."""
+    for folder, width in (("one", 3), ("other", 4)):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "model.v2.py").write_text(DATACLASS.replace("WIDTH", str(width)))
+    models = [load_factory(f"{tmp_path}/{folder}/model.v2.py:build") for folder in ("one", "other")]
+    assert [model.in_features for model in models] == [3, 4]
 
 
 @pytest.mark.parametrize(

@@ -49,11 +49,10 @@ class CNN(nn.Module):
         self.blocks = nn.ModuleList(CNNBlock(shape) for _ in range(shape.depth))
         self.norm = nn.GroupNorm(shape.num_groups, shape.width)
         self.leave = nn.Conv2d(shape.width, shape.channels, 3, padding=1)
-        for parameter in self.parameters():
+        for name, parameter in self.named_parameters():
             if parameter.dim() == 4:
                 nn.init.kaiming_normal_(parameter, nonlinearity="relu", generator=generator)
-        for name, parameter in self.named_parameters():
-            if name.endswith("bias"):
+            elif name.endswith("bias"):
                 nn.init.zeros_(parameter)
 
     def forward(self, x: Float[Tensor, "batch inputs rows columns"]) -> Float[Tensor, "batch channels rows columns"]:

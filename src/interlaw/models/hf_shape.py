@@ -132,12 +132,9 @@ def _attention(unit: HFShape) -> float:
     said: Exception | None = None
     for factor in (1, 8):  # some architectures need a few heads to run
         width = factor * unit.width
-        sizes: Json = {
-            "d_ff": unit.d_ff and width,
-            "num_kv_heads": factor * unit.num_kv_heads,
-            "vocab_size": TINY,
-        }
-        tiny = replace(unit, width=width, context=max(TINY, unit.context), **sizes)
+        heads, d_ff = factor * unit.num_kv_heads, unit.d_ff and width
+        context = max(TINY, unit.context)
+        tiny = replace(unit, width=width, num_kv_heads=heads, d_ff=d_ff, vocab_size=TINY, context=context)
         try:
             return flops_of_a_pair(make_network(tiny)) / width
         except Exception as error:  # kernels, inputs or sizes that the architecture asks for

@@ -66,16 +66,12 @@ def load_pretrained(
     model, said = _load_whole(name, config, dtype=dtype or "auto", trust_remote_code=trust_remote_code)
     causal = predicts_next(model, config)
     model, half = encoder_of(model, config)
-    try:
-        from transformers import AutoTokenizer
-
-        with _quiet(name):
-            tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=trust_remote_code)
-        if len(tokenizer) < LEAST_VOCABULARY:  # the folder has no tokenizer, only a config
-            tokenizer = None
-    except Exception:  # each tokenizer misses its files in its own way (wav2vec2: TypeError)
-        # A model without a tokenizer is still good for token ids; text asks for one, with a message.
-        tokenizer = None
+    tokenizer = None
+    # A model without a tokenizer is still good for token ids; text asks for one, with a message. Each tokenizer misses
+    # its files in its own way (wav2vec2: TypeError), or is made of the config alone.
+    with contextlib.suppress(Exception):
+        made = load_tokenizer(name, trust_remote_code=trust_remote_code)
+        tokenizer = made if len(made) >= LEAST_VOCABULARY else None
     return Pretrained(
         model=model.to(device).eval(),
         tokenizer=tokenizer,
@@ -232,11 +228,12 @@ def text_batches(
     return [{"input_ids": tensor, "attention_mask": torch.ones_like(tensor)}]
 
 
-def load_tokenizer(name: str) -> Any:
+def load_tokenizer(name: str, *, trust_remote_code: bool = False) -> Any:
     """A tokenizer of the Hugging Face library.
 
     Args:
         name: Its hub name or folder.
+        trust_remote_code: Run code that comes with it; off unless asked for.
 
     Raises:
         MissingExtraError: The library is not installed.
@@ -246,7 +243,7 @@ def load_tokenizer(name: str) -> Any:
         from transformers import AutoTokenizer
     try:
         with _quiet(name):
-            return AutoTokenizer.from_pretrained(name)
+            return AutoTokenizer.from_pretrained(name, trust_remote_code=trust_remote_code)
     except Exception as error:  # each tokenizer misses its files in its own way
         raise InterlawError(
             f"expected a tokenizer's folder or hub name, found '{name}' ({one_line(error)}); check the name, or give "
@@ -265,7 +262,7 @@ def _lines(
 ) -> list[dict[str, Tensor]]:
     """One line a sequence; padded on the right to the longest."""
     every = [line for line in text.splitlines() if line.strip()]
-    lines = [every[index] for index in chosen_of(len(every), most=num_sequences, seed=seed)]
+    lines = [every[index] for index in chosen_of(len(every), most=num_sequences, seed=seed).tolist()]
     if not lines:
         raise InterlawError("expected lines of text, found none; an encoder reads one line a sequence")
     tokenizer, longest = loaded.tokenizer, context or min(loaded.context, CONTEXT_LIMIT)

@@ -45,11 +45,6 @@ class MLP(nn.Module):
         self.enter = nn.Linear(shape.input_size, shape.width)
         self.blocks = nn.ModuleList(MLPBlock(shape.width) for _ in range(shape.depth))
         self.leave = nn.Linear(shape.width, shape.output_size)
-        self.reset_parameters(generator)
-
-    @torch.no_grad()
-    def reset_parameters(self, generator: torch.Generator | None = None) -> None:
-        """Draws new weights."""
         for parameter in self.parameters():
             if parameter.dim() == 2:
                 nn.init.normal_(parameter, std=INIT_STD, generator=generator)

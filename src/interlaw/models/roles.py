@@ -31,7 +31,7 @@ class Roles:
     def of(self, name: str, parameter: nn.Parameter) -> Role:
         """The role of a named parameter; the matrices between input and output are hidden."""
         module = name.rpartition(".")[0]
-        writes = any(module.endswith(writer) for writer in self.writers)
+        writes = module.endswith(self.writers)
         if parameter.dim() < 2:
             return "writer_vector" if writes else "vector"
         if module in self.outputs:

@@ -27,12 +27,8 @@ def classes_of(config: Any, *, trust_remote_code: bool) -> list[tuple[Any, str]]
     if trust_remote_code and getattr(config, "auto_map", None):
         return [(_remote_kind(config.auto_map, named), "")]
     if named.endswith(_SEVERAL_OUTPUTS):
-        return [
-            (
-                transformers.AutoModel,
-                f"the head of {named} is left out: it has several outputs; hidden states are measured",
-            )
-        ]
+        left_out = f"the head of {named} is left out: it has several outputs; hidden states are measured"
+        return [(transformers.AutoModel, left_out)]
     saved = getattr(transformers, named, None)
     if isinstance(saved, type) and issubclass(saved, transformers.PreTrainedModel):
         return [(saved, "")]
@@ -94,7 +90,5 @@ def encoder_of(model: Any, config: Any) -> tuple[Any, str]:
         return model.get_encoder(), ""
     if not is_pair(model, config):
         return model, ""
-    return (
-        model.get_encoder(),
-        f"the encoder of {type(model).__name__} is measured; its decoder needs inputs of its own",
-    )
+    note = f"the encoder of {type(model).__name__} is measured; its decoder needs inputs of its own"
+    return model.get_encoder(), note

@@ -42,10 +42,12 @@ def _import(path: Path) -> ModuleType:
     """The file as a module; files beside it can be imported from it."""
     if not path.is_file():
         raise InterlawError(f"expected a Python file, found nothing at '{path}'; check the path{near_path(path)}")
-    spec = importlib.util.spec_from_file_location(path.stem, path)
+    # a name that no other module has; where a name has dots, imports take what is before them for a package
+    spec = importlib.util.spec_from_file_location(str(path.resolve()).replace(".", "_"), path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # where dataclasses look up annotations that are not evaluated
     folder = str(path.resolve().parent)
     sys.path.insert(0, folder)
     try:

@@ -12,17 +12,16 @@ from interlaw.errors import InterlawError
 NUM_BYTES = 256  # values of a byte
 
 
-def chosen_of(count: int, *, most: int, seed: int | None) -> list[int]:
+def chosen_of(count: int, *, most: int, seed: int | None) -> Tensor:
     """At most so many of `count` places: the first ones, or drawn without repetition as a function of the seed.
 
     Example:
-        >>> chosen_of(5, most=3, seed=None), sorted(chosen_of(3, most=9, seed=0))
+        >>> chosen_of(5, most=3, seed=None).tolist(), sorted(chosen_of(3, most=9, seed=0).tolist())
         ([0, 1, 2], [0, 1, 2])
     """
     if seed is None:
-        return list(range(min(count, most)))
-    drawn: list[int] = torch.randperm(count, generator=torch.Generator().manual_seed(seed))[:most].tolist()
-    return drawn
+        return torch.arange(min(count, most))
+    return torch.randperm(count, generator=torch.Generator().manual_seed(seed))[:most]
 
 
 def windows_of(ids: list[int], *, window: int, most: int, seed: int | None) -> Tensor:
