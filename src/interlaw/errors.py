@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -89,9 +90,10 @@ def near_path(path: str | Path) -> str:
         True
     """
     path = Path(path)
-    if path.exists():
+    # os's is False for a name that no file can have, where pathlib raises
+    missing = next((one for one in (*reversed(path.parents), path) if not os.path.exists(one)), None)  # noqa: PTH110
+    if missing is None:
         return ""
-    missing = next((one for one in (*reversed(path.parents), path) if not one.exists()), path)
     beside: list[str] = []
     with suppress(OSError):  # nothing there, or nothing that may be listed
         beside = sorted(one.name for one in missing.parent.iterdir())

@@ -179,6 +179,12 @@ def test_a_corpus_without_text_is_refused(tmp_path: Path, kind: str) -> None:
         open_corpus(str(path))
 
 
+@pytest.mark.parametrize("name", ["a" * 5000, "a\0b"])
+def test_a_name_that_no_file_can_have_is_refused(name: str) -> None:
+    with pytest.raises(InterlawError, match=r"found no such path 'a.*; check the path$"):
+        open_corpus(name)
+
+
 def test_an_unreadable_file_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = write_files(tmp_path / "notes", 3)
     read = Path.read_bytes

@@ -72,6 +72,17 @@ def test_another_tokenizer_in_the_same_folder_gives_other_tokens(tmp_path: Path,
     assert before.digest != after.digest
 
 
+def test_a_changed_vocabulary_that_is_no_json_gives_other_tokens(tmp_path: Path, book: Path) -> None:
+    (tmp_path / "t").mkdir()
+    (tmp_path / "t" / "tokenizer_config.json").write_text('{"tokenizer_class": "BertTokenizer"}')
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    digests = set()
+    for words in (["the", "cat", "dog"], ["dog", "cat", "the"]):
+        (tmp_path / "t" / "vocab.txt").write_text("\n".join([*special, *words]))
+        digests.add(open_corpus(str(book), tokenizer=str(tmp_path / "t")).digest)
+    assert len(digests) == 2
+
+
 def test_bits_per_byte_do_not_depend_on_the_tokenizer(tokenizer: Path, book: Path) -> None:
     """Three bits a token are three bits times tokens over bytes."""
     for name in ("bytes", str(tokenizer)):
@@ -126,6 +137,13 @@ def test_a_dataset_that_comes_split_keeps_its_splits(num_rows: int, tmp_path: Pa
     for split in SPLITS:
         assert corpus.tokens(split).tobytes().decode() == "".join(f"{line}\n" for line in rows[split] if line)
     assert corpus.num_documents == len(SPLITS) * (num_rows - 1)
+
+
+def test_rows_without_text_are_left_out(tmp_path: Path) -> None:
+    datasets.Dataset.from_dict({"text": [None, "", *LINES, None]}).save_to_disk(tmp_path / "animals")
+    corpus = open_corpus(f"datasets:{tmp_path / 'animals'}")
+    assert corpus.num_documents == len(LINES)
+    assert b"None" not in b"".join(corpus.tokens(split).tobytes() for split in SPLITS)
 
 
 def test_a_dataset_of_plain_files(tmp_path: Path) -> None:

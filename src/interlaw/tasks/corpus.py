@@ -26,7 +26,8 @@ LONGEST_SOURCE = 200  # characters of a wrong path in a message
 _HELD_OUT = 0.05  # of the text, for validation, and as much again for the test
 _SPLIT_BY_DOCUMENT_FROM = 20  # of fewer documents, 5% may be none
 _LOOKED_AT = 8192  # first bytes of a file; it is binary, and left out, if one of them is zero
-_LAYOUT = 1  # raised whenever the same text would give other token files
+_LAYOUT = 2  # raised whenever the same text would give other token files
+_TOKENIZER_FILES = {".json", ".model", ".txt"}
 _NOT_SOURCE = {"site-packages", "__pycache__", "test", "tests", "idle_test", "encodings", "pydoc_data", "lib2to3"}
 
 Tokens = NDArray[np.integer[Any]]
@@ -36,7 +37,7 @@ class Documents(NamedTuple):
     """What a source holds.
 
     Attributes:
-        read: Gives names and contents in a fixed order.
+        read: Gives names and contents in a fixed order, none of them empty.
         stamp: Changes when they do.
         are_split: Whether each name begins with its split.
     """
@@ -47,11 +48,19 @@ class Documents(NamedTuple):
 
 
 class Encoder(NamedTuple):
-    """How names and contents become tokens, how many kinds there are, and what stands between documents."""
+    """How names and contents become tokens.
+
+    Attributes:
+        encode: Gives the tokens of a document's name and content.
+        vocab_size: Kinds of tokens.
+        separator: What stands between documents.
+        stamp: Changes when a local tokenizer's files do.
+    """
 
     encode: Callable[[str, bytes], Tokens]
     vocab_size: int
     separator: Tokens
+    stamp: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,7 +140,7 @@ def open_corpus(
         InterlawError: When there is no such text, or it is empty or unreadable.
     """
     encoder, documents = _encoder(tokenizer), _documents(source, text_column)
-    stamp = json.dumps([_LAYOUT, tokenizer, _tokenizer_print(tokenizer), documents.stamp])
+    stamp = json.dumps([_LAYOUT, tokenizer, encoder.stamp, documents.stamp])
     key = hashlib.sha256(stamp.encode()).hexdigest()
     folder = (cache or default_cache()) / "corpora" / key[:24]  # 96 bits of the digest: no two corpora share them
     if not (folder / "corpus.json").exists():
@@ -164,16 +173,16 @@ def _open_token_files(folder: Path, source: str) -> Corpus:
 
 def _write(folder: Path, source: str, *, tokenizer: str, documents: Documents, encoder: Encoder) -> None:
     """Writes the token files beside their place, then moves them there in one step."""
-    encode, vocab_size, separator = encoder
-    names = [name for name, content in documents.read() if content]
-    if not names:
+    encode, vocab_size, separator, _ = encoder
+    num_documents = sum(1 for _ in documents.read())
+    if not num_documents:
         raise InterlawError(
             f"expected text in {source}, found none (hidden, empty and binary files do not count); "
             "name a file or folder with UTF-8 text in it"
         )
     folder.parent.mkdir(parents=True, exist_ok=True)
     dtype = _token_dtype(vocab_size)
-    by_document = len(names) >= _SPLIT_BY_DOCUMENT_FROM
+    by_document = num_documents >= _SPLIT_BY_DOCUMENT_FROM
     with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
         place = Path(temporary) / "corpus"
         place.mkdir()
@@ -181,10 +190,8 @@ def _write(folder: Path, source: str, *, tokenizer: str, documents: Documents, e
         with ExitStack() as stack:
             files = {split: stack.enter_context((place / f"{split}.bin").open("wb")) for split in SPLITS}
             for name, content in documents.read():
-                own = [(name.partition("/")[0], content)] if content else []
-                for split, piece in (
-                    own if documents.are_split else split_document(name, content, by_document=by_document)
-                ):
+                own = [(name.partition("/")[0], content)] if documents.are_split else None
+                for split, piece in own or split_document(name, content, by_document=by_document):
                     # an end-of-text token stands for one byte
                     num_bytes[split] += len(piece) + len(separator)
                     np.concatenate([encode(name, piece), separator]).astype(dtype).tofile(files[split])
@@ -195,7 +202,7 @@ def _write(folder: Path, source: str, *, tokenizer: str, documents: Documents, e
             "vocab_size": vocab_size,
             "num_tokens": {split: (place / f"{split}.bin").stat().st_size // dtype.itemsize for split in SPLITS},
             "num_bytes": num_bytes,
-            "num_documents": len(names),
+            "num_documents": num_documents,
         }
         (place / "corpus.json").write_text(json.dumps(facts, indent=1))
         try:
@@ -207,8 +214,6 @@ def _write(folder: Path, source: str, *, tokenizer: str, documents: Documents, e
 
 def split_document(name: str, content: bytes, *, by_document: bool) -> list[tuple[str, bytes]]:
     """Which split a document belongs to; few documents are cut by position instead, near a line end."""
-    if not content:
-        return []
     if by_document:
         # the first 64 bits of a digest as a number from 0 to 1, the same on every machine
         place = int.from_bytes(hashlib.sha256(name.encode("utf-8", "surrogateescape")).digest()[:8], "big") / 2**64
@@ -231,31 +236,22 @@ def _character_start(content: bytes, cut: int) -> int:
     return cut
 
 
-def _exists(path: Path) -> bool:
-    """Whether there is such a path; a name that no file can have is none."""
-    try:
-        return path.exists()
-    except (OSError, ValueError):
-        return False
-
-
 def _documents(source: str, text_column: str) -> Documents:
     """The text files of a source, or the rows of a dataset."""
     if source.startswith("datasets:"):
         return _dataset_documents(source.removeprefix("datasets:"), text_column)
-    if source == EMBEDDED:
-        root = Path(sysconfig.get_paths()["stdlib"])
-        paths = list(_source_files(root))
+    root = Path(sysconfig.get_paths()["stdlib"] if source == EMBEDDED else source)
+    if not os.path.exists(root):  # noqa: PTH110  False for a name that no file can have, where pathlib raises
+        raise InterlawError(
+            f"expected a corpus file, folder, 'stdlib' or 'datasets:NAME', found no such path "
+            f"{source[:LONGEST_SOURCE]!r}; check the path{near_path(root)}"
+        )
+    if root.is_file():
+        named = [(root.name, root)]
     else:
-        root = Path(source)
-        if not _exists(root):
-            raise InterlawError(
-                f"expected a corpus file, folder, 'stdlib' or 'datasets:NAME', found no such path "
-                f"{source[:LONGEST_SOURCE]!r}; check the path{near_path(root)}"
-            )
-        paths = [root] if root.is_file() else [path for path in root.rglob("*") if _is_plain_file(path, root)]
-        root = root.parent if root.is_file() else root
-    named = sorted((path.relative_to(root).as_posix(), path) for path in paths)
+        paths = _source_files(root) if source == EMBEDDED else filter(Path.is_file, root.rglob("*"))
+        named = sorted((path.relative_to(root).as_posix(), path) for path in paths)
+        named = [(name, path) for name, path in named if "/." not in f"/{name}"]  # not hidden, nor in a hidden folder
 
     def read() -> Iterator[tuple[str, bytes]]:
         for name, path in named:
@@ -265,7 +261,7 @@ def _documents(source: str, text_column: str) -> Documents:
                 raise InterlawError(
                     f"expected to read {path}, found {error.strerror}; change its permissions or leave it out"
                 ) from error
-            if b"\0" not in content[:_LOOKED_AT]:
+            if content and b"\0" not in content[:_LOOKED_AT]:
                 yield name, content
 
     stats = [(name, path.stat()) for name, path in named]
@@ -281,11 +277,6 @@ def _source_files(root: Path) -> Iterator[Path]:
         yield from (
             Path(folder) / name for name in names if name.endswith(".py") and not name.startswith("_sysconfigdata")
         )
-
-
-def _is_plain_file(path: Path, root: Path) -> bool:
-    """A file that is not hidden, nor in a hidden folder below the root."""
-    return path.is_file() and not any(part.startswith(".") for part in path.relative_to(root).parts)
 
 
 def _dataset_documents(name: str, text_column: str) -> Documents:
@@ -322,7 +313,8 @@ def _dataset_documents(name: str, text_column: str) -> Documents:
     def read() -> Iterator[tuple[str, bytes]]:
         for split, part in parts.items():
             for number, row in enumerate(part):
-                yield f"{split}/{number}", str(row[text_column]).encode()
+                if row[text_column] not in (None, ""):
+                    yield f"{split}/{number}", str(row[text_column]).encode()
 
     prints = sorted((split, part._fingerprint) for split, part in parts.items())
     stamp = [text_column, *prints, *(["own splits"] if own_splits else [])]
@@ -349,15 +341,8 @@ def _encoder(tokenizer: str) -> Encoder:
         return np.asarray(loaded(text, add_special_tokens=False, verbose=False)["input_ids"], dtype=np.int64)
 
     ends = [loaded.eos_token_id] if loaded.eos_token_id is not None else []
-    return Encoder(encode, len(loaded), np.asarray(ends, dtype=np.int64))
-
-
-def _tokenizer_print(tokenizer: str) -> str:
-    """Changes when a local tokenizer's files do."""
-    folder = Path(tokenizer)
-    if not folder.is_dir():
-        return ""
-    return digest_of(sorted(path for path in folder.glob("*.json") if path.is_file()))
+    files = [path for path in sorted(Path(tokenizer).glob("*")) if path.suffix in _TOKENIZER_FILES and path.is_file()]
+    return Encoder(encode, len(loaded), np.asarray(ends, dtype=np.int64), digest_of(files))
 
 
 def _token_dtype(vocab_size: int) -> np.dtype[Any]:
