@@ -62,7 +62,7 @@ DOORS = {
     "vl_convert": {"report"},
     "transformers": {"models", "recommendation/timing.py", "tracking/callback.py"},
     "datasets": {"tasks/corpus.py"},
-    "sklearn": {"tasks/pictures.py"},
+    "sklearn": {"tasks/images.py"},
     "ray": {"sweep/ray.py", "sweep/spanning.py"},
     "fsspec": {"runs/storage.py"},
     "tensorboard": {"sweep/logs/tensorboard.py"},

@@ -13,8 +13,7 @@ from interlaw.errors import InterlawError
 from interlaw.models import build_model
 from interlaw.shapes import CNNShape, GRUShape
 from interlaw.tasks import ImageTaskSpec, SequenceTaskSpec, Task
-from interlaw.tasks.images import draw_masks
-from interlaw.tasks.pictures import draw_pictures, split_digits
+from interlaw.tasks.images import draw_masks, draw_pictures, split_digits
 from interlaw.tasks.sequences import last_states
 
 SEQUENCES = SequenceTaskSpec(time=6, teacher_width=5, train=600, validation=20, test=30)

@@ -43,7 +43,7 @@ def test_variance_in_closed_form(variant: str, variance: float) -> None:
     """E He2^2 = 2, E He4^2 = 24, and u, v orthogonal make the Hermite terms independent."""
     directions = draw_directions(8, generator=torch.Generator().manual_seed(0))
     v = directions.v - (directions.v @ directions.u) * directions.u
-    directions = type(directions)(**{**vars(directions), "v": v / v.norm()})
+    directions = directions._replace(v=v / v.norm())
     x = torch.randn(400_000, 8, generator=torch.Generator().manual_seed(1))
     squares = target(x, directions, variant=variant).double().square()
     assert abs(float(squares.mean()) - variance) < 4 * float(squares.std()) / math.sqrt(len(squares))

@@ -44,17 +44,13 @@ class ImageTaskSpec(WholeTask):
             raise InterlawError(
                 f"expected a patch that divides {self.image_size} pixels, found {self.patch}; choose another"
             )
-        return {"channels": self.channels, "image_size": self.image_size, "supervised": self.units_per_sample}
+        channels = DIGIT_CHANNELS if self.images == "digits" else PICTURE_CHANNELS
+        return {"channels": channels, "image_size": self.image_size, "supervised": self.units_per_sample}
 
     @property
     def image_size(self) -> int:
         """Pixels along a side."""
         return DIGIT_SIZE if self.images == "digits" else PICTURE_SIZE
-
-    @property
-    def channels(self) -> int:
-        """Channels of an image."""
-        return DIGIT_CHANNELS if self.images == "digits" else PICTURE_CHANNELS
 
     @property
     def num_masked(self) -> int:
@@ -75,11 +71,4 @@ class ImageTaskSpec(WholeTask):
         """The images as a task."""
         from interlaw.tasks.images import ImageTask
 
-        return ImageTask(
-            digits=self.images == "digits",
-            image_size=self.image_size,
-            patch=self.patch,
-            num_masked=self.num_masked,
-            data_seed=self.data_seed,
-            device=device,
-        )
+        return ImageTask(self, device=device)

@@ -50,8 +50,8 @@ def _reader(model: Callable[[TaskKind], type[Strict]]) -> Callable[[Any], Any]:
         kind = document.get("kind", "text")
         if not isinstance(kind, str) or kind not in TASKS:
             known = TASKS.names()
-            near = did_you_mean(kind, known)
-            raise ValueError(f"kind must be one of {', '.join(known)}, found {str(kind)[:40]!r}{near}")
+            given = f"{str(kind)[:40]!r}{did_you_mean(kind, known)}"
+            raise ValueError(f"kind must be one of {', '.join(known)}, found {given}")
         return model(TASKS[kind]).model_validate(document)
 
     return read

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -32,32 +32,22 @@ def draw_splits(counts: Mapping[str, int], *, dim: int, variant: str, seed: int)
     return splits
 
 
-@dataclass(frozen=True, kw_only=True)
-class Directions:
-    """What the target reads of x.
+class Directions(NamedTuple):
+    """What the target reads of x."""
 
-    Attributes:
-        u: Direction of He2, (dim,), unit norm.
-        v: Direction of He4, (dim,), unit norm.
-        w: Direction of the sine, (dim,), unit norm.
-        A: Left factors of the mixed products, (dim, 8), unit columns.
-        B: Right factors, (dim, 8), unit columns.
-        mix: Weights of the products, (8,).
-    """
-
-    u: Tensor
-    v: Tensor
-    w: Tensor
-    A: Tensor
-    B: Tensor
-    mix: Tensor
+    u: Float[Tensor, " dim"]  # of He2
+    v: Float[Tensor, " dim"]  # of He4
+    w: Float[Tensor, " dim"]  # of the sine
+    A: Float[Tensor, "dim rank"]  # left factors of the mixed products
+    B: Float[Tensor, "dim rank"]  # right factors
+    mix: Float[Tensor, " rank"]  # weights of the products
 
 
 def draw_directions(dim: int, *, generator: torch.Generator) -> Directions:
     """Directions uniform on the sphere and standard normal weights."""
     u, v, w = (F.normalize(torch.randn(dim, generator=generator), dim=0) for _ in range(3))
     A, B = (F.normalize(torch.randn(dim, RANK, generator=generator), dim=0) for _ in range(2))
-    return Directions(u=u, v=v, w=w, A=A, B=B, mix=torch.randn(RANK, generator=generator))
+    return Directions(u, v, w, A, B, mix=torch.randn(RANK, generator=generator))
 
 
 def target(x: Float[Tensor, "n dim"], directions: Directions, *, variant: str = "full") -> Float[Tensor, " n"]:

@@ -40,13 +40,9 @@ def draw_splits(
 
 def draw_matrices(dim: int, *, hidden: int, layers: int, gain: float, generator: torch.Generator) -> list[Tensor]:
     """Normal matrices whose products have variance gain^2 for x ~ N(0, I) and for sines of mean square 1/2."""
-    sizes = [dim, *[hidden] * (layers - 1)]
-    # sines of arguments of order one have a mean square near 1/2, points one of 1
-    mean_squares = [1.0, *[0.5] * (layers - 1)]
-    return [
-        torch.randn(size, hidden, generator=generator) * gain / math.sqrt(size * mean_square)
-        for size, mean_square in zip(sizes, mean_squares, strict=True)
-    ]
+    # size and mean square of what each reads: points have one of 1, sines of arguments of order one near 1/2
+    read = [(dim, 1.0), *[(hidden, 0.5)] * (layers - 1)]
+    return [torch.randn(size, hidden, generator=generator) * gain / math.sqrt(size * square) for size, square in read]
 
 
 def waves(x: Float[Tensor, "n dim"], matrices: Sequence[Tensor], *, last: Tensor) -> Float[Tensor, " n"]:
