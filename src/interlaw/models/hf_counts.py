@@ -52,8 +52,8 @@ def newton(values: Sequence[int], *, u: int, v: Fraction) -> Fraction:
     return base + (v - 1) * ((d - a) + (u - 1) * ((e - b) - (d - a)))
 
 
-def count_config(values: Mapping[str, Any]) -> tuple[int, int] | None:
-    """All parameters, and those without token table, positions and head; None where the library has no such decoder.
+def count_config(values: Mapping[str, Any]) -> int | None:
+    """All parameters; None where the library has no such decoder.
 
     Args:
         values: What `config.json` holds, `model_type` among it.
@@ -66,16 +66,13 @@ def count_config(values: Mapping[str, Any]) -> tuple[int, int] | None:
     kind = str(values.get("model_type"))
     if kind not in CAUSAL or kind not in CONFIG_MAPPING:
         return None
-    sizes = {
-        name: value for name, value in values.items() if name not in ("model_type", "architectures", "torch_dtype")
-    }
+    unsized = ("model_type", "architectures", "torch_dtype")
     try:
-        config = CONFIG_MAPPING[kind](**sizes)
+        config = CONFIG_MAPPING[kind](**{name: value for name, value in values.items() if name not in unsized})
         with torch.device("meta"):
-            counts = count(AutoModelForCausalLM.from_config(config))
+            return count(AutoModelForCausalLM.from_config(config)).params
     except Exception:  # each architecture checks its sizes in its own way; what it refuses cannot be counted
         return None
-    return counts.params, counts.params_non_embedding
 
 
 def flops_of_a_pair(network: Any) -> float:

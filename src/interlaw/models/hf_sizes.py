@@ -149,7 +149,6 @@ class HFSizes(Shape, ABC):
             raise InterlawError(f"{self.family} sets the width of its MLP itself; remove d_ff")
 
     def _default_d_ff(self, ratio: float | None, multiple_of: int) -> int | None:
-        """Hidden units of the MLP where they were not given."""
         if self.names.d_ff is None and ratio is None:
             return None
         wanted = round(self.width * (self.names.d_ff_ratio if ratio is None else ratio))

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
+from logging.handlers import BufferingHandler
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,9 @@ from interlaw.models.windows import chosen_of, windows_of
 CONTEXT_LIMIT = 512  # tokens a sequence unless more are asked for: what a processor measures in seconds
 # A short text is cut into so many sequences, which an interval needs, but into none of fewer tokens.
 LEAST_SEQUENCES, SHORTEST_CONTEXT = 32, 8
+MOST_NOTES = 1000  # of one model: far more than the library has to say
 LONGEST_NOTE = 300  # characters of a warning of the library: two or three lines, which hold its point
+_OF_WEIGHTS = ("LOAD REPORT", "Some weights")
 _READ = {".safetensors", ".bin", ".pt", ".json", ".model", ".txt"}
 LEAST_VOCABULARY = 2  # tokens: a tokenizer made without its files knows one, for what it does not know
 
@@ -91,9 +94,8 @@ def _load_whole(name: str, config: Any, *, dtype: Any, trust_remote_code: bool) 
     """The network under the class that it was saved as, all its weights from the file, and what to know of it."""
     missing: list[str] = []
     for kind, note in classes_of(config, trust_remote_code=trust_remote_code):
-        said: list[str] = []
         try:
-            with _quiet(name, said):
+            with _quiet(name) as said:
                 model, report = kind.from_pretrained(
                     name, config=config, dtype=dtype, output_loading_info=True, trust_remote_code=trust_remote_code
                 )
@@ -136,13 +138,14 @@ def load_config(name: str, *, trust_remote_code: bool = False) -> Any:
 
 
 @contextlib.contextmanager
-def _quiet(name: str, said: list[str] | None = None) -> Iterator[None]:
-    """The library's long report of what a file lacks becomes one line; its other warnings are kept in `said`."""
+def _quiet(name: str) -> Iterator[list[str]]:
+    """The library's long report of what a file lacks becomes one line; the list given gets its other warnings."""
     # a download shows how far it is; a folder needs no hub, and without a network no time is lost on it
     from transformers.utils import logging as library
 
     before, bars = library.get_verbosity(), library.is_progress_bar_enabled()
-    heard = _Heard(said)
+    heard, said = BufferingHandler(MOST_NOTES), list[str]()
+    heard.setLevel(logging.WARNING)
     logger = library.get_logger("transformers")
     logger.addHandler(heard)
     library.disable_default_handler()
@@ -151,27 +154,17 @@ def _quiet(name: str, said: list[str] | None = None) -> Iterator[None]:
         library.disable_progress_bar()
     try:
         with contextlib.nullcontext() if Path(name).is_dir() else hub_or_cache():
-            yield
+            yield said
     finally:
         logger.removeHandler(heard)
         library.enable_default_handler()
         library.set_verbosity(before)
         if bars:
             library.enable_progress_bar()
-
-
-class _Heard(logging.Handler):
-    """Keeps the first line of each warning, but not the list of weights, which has a line of its own here."""
-
-    def __init__(self, said: list[str] | None) -> None:
-        super().__init__(logging.WARNING)
-        self.said = said
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Called for each record of the library."""
-        message = record.getMessage().strip()
-        if self.said is not None and "LOAD REPORT" not in message and "Some weights" not in message:
-            self.said.append(f"transformers says: {message.splitlines()[0][:LONGEST_NOTE]}")
+        # the first line of each, but not the list of weights, which has a line of its own here
+        messages = [record.getMessage().strip() for record in heard.buffer]
+        first_lines = [each.splitlines()[0] for each in messages if not any(word in each for word in _OF_WEIGHTS)]
+        said += [f"transformers says: {line[:LONGEST_NOTE]}" for line in first_lines]
 
 
 def _not_loaded(name: str, error: Exception) -> InterlawError:

@@ -81,7 +81,7 @@ def row_from_config(
     if counted is None:
         from interlaw.models import count_config  # torch and transformers, which a closed form does without
 
-        counted, *_ = count_config(config) or (None,)
+        counted = count_config(config)
     if counted is None:
         kind = config.get("model_type", "an unnamed type")
         raise InterlawError(
