@@ -4,11 +4,11 @@ from .corpus import Corpus as Corpus
 from .corpus import default_cache as default_cache
 from .corpus import open_corpus as open_corpus
 from .images import ImageTask as ImageTask
-from .images_spec import ImageTaskSpec as ImageTaskSpec
 from .kinds import TASKS as TASKS
 from .kinds import AnyTaskPart as AnyTaskPart
 from .kinds import AnyTaskSpec as AnyTaskSpec
 from .kinds import TaskKind as TaskKind
+from .regression_specs import ImageTaskSpec as ImageTaskSpec
 from .regression_specs import SequenceTaskSpec as SequenceTaskSpec
 from .regression_specs import VectorTaskSpec as VectorTaskSpec
 from .regression_specs import WaveTaskSpec as WaveTaskSpec

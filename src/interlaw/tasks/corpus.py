@@ -8,7 +8,7 @@ import os
 import sysconfig
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -156,19 +156,16 @@ def open_corpus(
 
 def _open_token_files(folder: Path, source: str) -> Corpus:
     """The corpus in a finished folder; its files are as long as they were when written."""
-    try:
+    with suppress(OSError, ValueError, TypeError):
         facts = json.loads((folder / "corpus.json").read_text())
         corpus = Corpus(**{**facts, "source": source, "folder": folder})
         itemsize = _token_dtype(corpus.vocab_size).itemsize
         sizes = {split: (folder / f"{split}.bin").stat().st_size // itemsize for split in SPLITS}
-        sound = sizes == corpus.num_tokens
-    except (OSError, ValueError, TypeError):
-        sound = False
-    if not sound:
-        raise InterlawError(
-            f"expected token files of {source} in {folder}, found them damaged; delete that folder and run again"
-        )
-    return corpus
+        if sizes == corpus.num_tokens:
+            return corpus
+    raise InterlawError(
+        f"expected token files of {source} in {folder}, found them damaged; delete that folder and run again"
+    )
 
 
 def _write(folder: Path, source: str, *, tokenizer: str, documents: Documents, encoder: Encoder) -> None:
@@ -322,7 +319,6 @@ def _dataset_documents(name: str, text_column: str) -> Documents:
 
 
 def _encoder(tokenizer: str) -> Encoder:
-    """The one of a tokenizer, or of bytes."""
     if tokenizer == "bytes":
         newline = np.frombuffer(b"\n", dtype=np.uint8)
         return Encoder(lambda _, content: np.frombuffer(content, dtype=np.uint8), 256, newline)  # a token a byte
@@ -346,5 +342,4 @@ def _encoder(tokenizer: str) -> Encoder:
 
 
 def _token_dtype(vocab_size: int) -> np.dtype[Any]:
-    """The narrowest unsigned type that holds every token."""
     return np.dtype(np.uint8 if vocab_size <= 2**8 else np.uint16 if vocab_size <= 2**16 else np.uint32)

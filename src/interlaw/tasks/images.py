@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from interlaw.errors import InterlawError, brought_by
-from interlaw.tasks.images_spec import ImageTaskSpec
+from interlaw.tasks.regression_specs import ImageTaskSpec
 from interlaw.tasks.task import numbers_from, sent
 
 GREY = 0.5  # the middle of the range of a pixel

@@ -10,8 +10,7 @@ from pydantic import BeforeValidator, SerializeAsAny
 
 from interlaw.errors import did_you_mean
 from interlaw.registry import Registry
-from interlaw.tasks.images_spec import ImageTaskSpec
-from interlaw.tasks.regression_specs import SequenceTaskSpec, VectorTaskSpec, WaveTaskSpec
+from interlaw.tasks.regression_specs import ImageTaskSpec, SequenceTaskSpec, VectorTaskSpec, WaveTaskSpec
 from interlaw.tasks.spec import Strict, TaskPart, TaskSpec
 from interlaw.tasks.text_spec import TextTaskPart, TextTaskSpec
 

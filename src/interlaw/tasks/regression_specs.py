@@ -1,4 +1,4 @@
-"""Regressions on samples that are drawn once, as documents: Gaussian vectors, waves, and a teacher network."""
+"""Regressions as documents: on samples drawn once (Gaussian vectors, waves, a teacher network), and on images."""
 
 from __future__ import annotations
 
@@ -7,10 +7,16 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
+from interlaw.errors import InterlawError
 from interlaw.tasks.spec import Units, WholeTask
 
 if TYPE_CHECKING:
+    from interlaw.tasks.images import ImageTask
     from interlaw.tasks.samples import RegressionTask, Splits
+
+DIGIT_SIZE, DIGIT_CHANNELS = 8, 1  # pixels along a side of scikit-learn's digits, in grey
+PICTURE_SIZE, PICTURE_CHANNELS = 32, 3  # CIFAR's sizes
+MASKED = 0.65  # share of the patches
 
 
 class DrawnTask(WholeTask, ABC):
@@ -24,6 +30,7 @@ class DrawnTask(WholeTask, ABC):
     """
 
     unit: ClassVar[str] = "sample"
+    decides: ClassVar[dict[str, str]] = {"input_size": "task.dim", "output_size": "the task"}
     # judgement: trained in minutes, and the test's mean squared error is known to 2%
     train: int = Field(default=20_000, ge=1)
     validation: int = Field(default=4096, ge=1)
@@ -64,8 +71,6 @@ class VectorTaskSpec(DrawnTask):
         dim: Coordinates of x.
     """
 
-    decides: ClassVar[dict[str, str]] = {"input_size": "task.dim", "output_size": "the task"}
-
     kind: Literal["vectors"] = "vectors"
     variant: Literal["full", "product", "hermite"] = "full"
     dim: int = Field(default=64, ge=2)  # as the paper's MLP scan
@@ -92,8 +97,6 @@ class WaveTaskSpec(DrawnTask):
         dim: Coordinates of x.
         noise: Standard deviation of the training targets' noise, beside a target of standard deviation 1.
     """
-
-    decides: ClassVar[dict[str, str]] = {"input_size": "task.dim", "output_size": "the task"}
 
     kind: Literal["waves"] = "waves"
     # these and `train`: fixed in the pilots of docs/design.md; seeds of one shape spread by less than .1 in log loss
@@ -155,3 +158,60 @@ class SequenceTaskSpec(DrawnTask):
 
         teacher = GRUShape(depth=self.teacher_depth, width=self.teacher_width, time=self.time)
         return draw_splits(self.counts, teacher=teacher, seed=self.data_seed)
+
+
+class ImageTaskSpec(WholeTask):
+    """Masked patches of images are restored: what decides the data.
+
+    Attributes:
+        images: `procedural`: new ones for every batch; `digits`: scikit-learn's 1797 handwritten digits.
+        patch: Pixels along the side of a patch; it divides the image's side.
+    """
+
+    view: ClassVar[str] = "patch"
+    decides: ClassVar[dict[str, str]] = dict.fromkeys(("channels", "image_size", "supervised"), "the images")
+
+    kind: Literal["images"] = "images"
+    images: Literal["procedural", "digits"] = "procedural"
+    patch: int = Field(default=4, ge=1)  # 64 of them in a picture
+    data_seed: int = Field(default=0, ge=0)
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Sizes of an image, and its masked pixels.
+
+        Raises:
+            InterlawError: The patch does not divide the image's side.
+        """
+        if self.image_size % self.patch:
+            raise InterlawError(
+                f"expected a patch that divides {self.image_size} pixels, found {self.patch}; choose another"
+            )
+        channels = DIGIT_CHANNELS if self.images == "digits" else PICTURE_CHANNELS
+        return {"channels": channels, "image_size": self.image_size, "supervised": self.units_per_sample}
+
+    @property
+    def image_size(self) -> int:
+        """Pixels along a side."""
+        return DIGIT_SIZE if self.images == "digits" else PICTURE_SIZE
+
+    @property
+    def num_masked(self) -> int:
+        """Patches of an image that are masked, to the nearest whole one."""
+        return round(MASKED * (self.image_size // self.patch) ** 2)
+
+    @property
+    def units_per_sample(self) -> int:
+        """Masked pixels of an image."""
+        return self.num_masked * self.patch**2
+
+    @property
+    def units(self) -> Units:
+        """Of a regression on pixels."""
+        return Units(loss="mean squared error", data="pixels")
+
+    def open(self, *, device: str = "cpu") -> ImageTask:
+        """The images as a task."""
+        from interlaw.tasks.images import ImageTask
+
+        return ImageTask(self, device=device)
