@@ -20,7 +20,7 @@ from interlaw.sweep import Event, flight, run_trials, workers
 from interlaw.sweep.conditions import Conditions
 from interlaw.sweep.together import TrialGroup, group_trials, run_group
 from interlaw.training import footprint, products_in
-from interlaw.training.turns import numbers_of
+from interlaw.training.readback import numbers_of
 
 
 @pytest.fixture

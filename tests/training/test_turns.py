@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import torch
 
-from interlaw.training.turns import numbers_of, on_turn
+from interlaw.training.readback import numbers_of, on_turn
 
 
 def test_turns_go_round_and_no_two_use_the_host_at_once() -> None:

@@ -19,6 +19,7 @@ from .parametrization import factors as factors
 from .parametrization import parameter_factors as parameter_factors
 from .parametrization import scale_initial_weights as scale_initial_weights
 from .precision import products_in as products_in
+from .readback import on_turn as on_turn
 from .replica import Replica as Replica
 from .replica import TrainResult as TrainResult
 from .replica import TrainState as TrainState
@@ -40,4 +41,3 @@ from .settings import Part as Part
 from .settings import Precision as Precision
 from .settings import Seed as Seed
 from .settings import TrainSettings as TrainSettings
-from .turns import on_turn as on_turn

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,9 @@ from interlaw.training.intervention import intervention_term
 from interlaw.training.loop import Loop
 from interlaw.training.optimizer import learning_rate_at, set_rate
 from interlaw.training.precision import in_precision
+from interlaw.training.readback import numbers_of
 from interlaw.training.replica import Replica, TrainResult, TrainState
 from interlaw.training.settings import Precision, TrainSettings
-from interlaw.training.turns import numbers_of
 
 
 def train(
@@ -80,9 +80,10 @@ class _Alone:
     def step(self, batch: Batch) -> Tensor:
         settings, optimizer, network = self._settings, self._one.optimizer, self._network
         optimizer.zero_grad(set_to_none=True)
-        parts = []
-        for part, share in parts_of(batch, self._at_once):
-            loss = loss_of(network, self._task, batch=part, precision=settings.precision) * share
+        parts, size = [], len(batch[0])
+        for first in range(0, size, self._at_once):
+            part = tuple(tensor[first : first + self._at_once] for tensor in batch)
+            loss = loss_of(network, self._task, batch=part, precision=settings.precision) * (len(part[0]) / size)
             loss.backward()  # type: ignore[no-untyped-call]
             parts.append(loss.detach())
         if settings.intervention != "none":
@@ -111,19 +112,12 @@ class _Alone:
 
 @torch.no_grad()
 def evaluate(
-    model: nn.Module,
-    task: Task,
-    *,
-    split: str,
-    num_samples: int,
-    batch_size: int,
-    precision: Precision = "float32",
+    model: nn.Module, task: Task, *, split: str, num_samples: int, batch_size: int, precision: Precision = "float32"
 ) -> float:
     """Mean loss over held-out samples, nats per unit: sums in float64, divided once."""
     was_training = model.training
     model.eval()
-    sizes: list[int] = []
-    losses = []
+    sizes, losses = [], []
     for batch in task.evaluation(split, num_samples=num_samples, batch_size=batch_size):
         sizes.append(len(batch[0]))
         losses.append(loss_of(model, task, batch=batch, precision=precision))
@@ -136,11 +130,3 @@ def loss_of(model: nn.Module, task: Task, *, batch: Any, precision: Precision) -
     """The mean loss of a batch, its matrix products in the given precision."""
     with in_precision(precision, next(model.parameters()).device.type):
         return task.loss(model, batch)
-
-
-def parts_of(batch: Any, at_once: int) -> Iterator[tuple[Any, float]]:
-    """A batch in parts of at most so many samples, each with its share of the whole."""
-    size = len(batch[0])
-    for first in range(0, size, at_once):
-        part = tuple(tensor[first : first + at_once] for tensor in batch)
-        yield part, len(part[0]) / size

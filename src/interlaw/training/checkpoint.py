@@ -180,15 +180,13 @@ def _like(own: Tensor, tensor: Tensor) -> Tensor:
 
 
 def _restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
-    """Puts the per-parameter tensors back."""
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
-    for name, tensor in tensors.items():
-        if name.startswith("optimizer."):
-            _, index, key = name.split(".", 2)
-            own = parameters[int(index)]
-            is_moment = tensor.shape == own.shape and tensor.dim() > 0
-            state.setdefault(int(index), {})[key] = _like(own, tensor) if is_moment else tensor
+    for name, tensor in _named(tensors, "optimizer.").items():
+        index, key = name.split(".", 1)
+        own = parameters[int(index)]
+        is_moment = tensor.shape == own.shape and tensor.dim() > 0
+        state.setdefault(int(index), {})[key] = _like(own, tensor) if is_moment else tensor
     whole = optimizer.state_dict()
     whole["state"] = state
     optimizer.load_state_dict(whole)

@@ -122,11 +122,9 @@ class Loop:
     def _leave(self, members: Sequence[Replica]) -> None:
         """The others go on without these."""
         if members:
-            kept = [one for one in self._members if one not in members]
-            if kept:
+            self._members = [one for one in self._members if one not in members]
+            if self._members:
                 self._steps.settle()
-            self._members = kept
-            if kept:
                 self._begin()
 
     def _count_time(self, *, is_evaluation: bool = False) -> None:

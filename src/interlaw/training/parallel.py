@@ -8,7 +8,6 @@ same steps, each on its parts; when to save is the first one's to say, and savin
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -42,13 +41,9 @@ class SlicedTask:
         self._task = task
         self._rank, self._world = distributed.get_rank(), distributed.get_world_size()
         self._begun = False
+        self.evaluation, self.probes, self.figures = task.evaluation, task.probes, task.figures  # of the whole task
+        self.unit, self.units_per_sample = task.unit, task.units_per_sample
         self.network = _divided(model, init_device_mesh(torch.device(device).type, (self._world,)))
-        self.unit = task.unit
-
-    @property
-    def units_per_sample(self) -> int:
-        """Units in one sample of a batch."""
-        return self._task.units_per_sample
 
     def batch(self, *, seed: int, step: int, size: int) -> Any:
         """The whole training batch of a step.
@@ -64,14 +59,6 @@ class SlicedTask:
             self._begun = True
         return self._task.batch(seed=seed, step=step, size=size)
 
-    def evaluation(self, split: str, *, num_samples: int, batch_size: int) -> Iterator[Any]:
-        """Whole held-out batches."""
-        return self._task.evaluation(split, num_samples=num_samples, batch_size=batch_size)
-
-    def probes(self, *, num_samples: int, with_targets: bool) -> Tensor:
-        """Inputs on which interaction is measured."""
-        return self._task.probes(num_samples=num_samples, with_targets=with_targets)
-
     def loss(self, model: nn.Module, batch: Any) -> Tensor:
         """Mean loss of the divided network over the whole batch; its parts get the gradient of the whole batch."""
         size = len(batch[0])
@@ -84,10 +71,6 @@ class SlicedTask:
         # gradients are averaged over the processes, so the weights must sum to their number
         local = self._task.loss(model, share) * (count * self._world / size)
         return (local - local.detach()) + _summed(local.detach() / self._world)
-
-    def figures(self, loss: float) -> dict[str, float]:
-        """Further figures that follow from the test loss."""
-        return self._task.figures(loss)
 
     def restore(self, model: nn.Module) -> None:
         """Puts the trained weights into the first process's whole model; every process must call."""

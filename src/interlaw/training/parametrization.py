@@ -91,13 +91,7 @@ def parameter_factors(model: nn.Module, settings: TrainSettings) -> dict[str, Fa
             "set tied = false, or use treatment = 'fixed' or 'search'"
         )
     return {
-        name: factors(
-            roles.of(name, parameter),
-            settings,
-            width=shape.width,
-            depth=shape.depth,
-            roles=roles,
-        )
+        name: factors(roles.of(name, parameter), settings, width=shape.width, depth=shape.depth, roles=roles)
         for name, parameter in names.items()
     }
 

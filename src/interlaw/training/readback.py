@@ -1,22 +1,33 @@
-"""Losses on their way from a device: read together, a few times a second, so that training never waits for them.
+"""What is read from a device, and whose turn it is on the host meanwhile.
 
-When they are read changes no result: they are taken in the order of their steps, and what a diverged network did after
-its divergence counts nowhere.
+Losses are read together, a few times a second, so that training never waits for them. When they are read changes no
+result: they are taken in the order of their steps, and what a diverged network did after its divergence counts nowhere.
+
+Trainings in flight on one device take the host one after another, in the order of asking. A turn ends where its owner
+waits for the device. So the device has work from all of them, while generators, switches and whatever else Python and
+torch hold once for a process are used as if there were one training alone.
 """
 
 from __future__ import annotations
 
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from interlaw.training.checkpoint import is_divided
-from interlaw.training.turns import numbers_of
 
 READ_SECONDS = 0.5  # as often as progress is reported
 QUEUE = 1000  # launches that a device takes ahead, about: a host that finds it full waits within its turn
 LAUNCHES = (8, 4)  # of a step, about: for the graph, the rates and the losses, and for each network's batch
+
+_changed = threading.Condition()
+_asked = _served = 0  # turns so far
+_mine = threading.local()
 
 
 class Readback:
@@ -62,3 +73,40 @@ class Readback:
 def waits_for_reading(parameter: Tensor) -> bool:
     """Whether reading a number there makes the host wait for work that it could have queued."""
     return parameter.device.type != "cpu" and not is_divided(parameter)
+
+
+@contextmanager
+def on_turn() -> Iterator[None]:
+    """Runs what is inside in this thread's turns; a thread that asks for none runs whenever it likes."""
+    _take()
+    _mine.takes_turns = True
+    try:
+        yield
+    finally:
+        _mine.takes_turns = False
+        _give()
+
+
+def numbers_of(tensor: Tensor) -> list[Any]:
+    """The numbers of a tensor; while its device still works on them, it is another one's turn."""
+    if not getattr(_mine, "takes_turns", False):
+        return tensor.tolist()
+    _give()
+    try:
+        return tensor.tolist()
+    finally:
+        _take()
+
+
+def _take() -> None:
+    global _asked  # the host is the process's
+    with _changed:
+        mine, _asked = _asked, _asked + 1
+        _changed.wait_for(lambda: _served == mine)
+
+
+def _give() -> None:
+    global _served
+    with _changed:
+        _served += 1
+        _changed.notify_all()

@@ -17,10 +17,10 @@ from interlaw.tasks import Task
 from interlaw.training.checkpoint import CHECKPOINT_SECONDS
 from interlaw.training.loop import Loop
 from interlaw.training.optimizer import learning_rate_at
+from interlaw.training.readback import numbers_of
 from interlaw.training.replica import Replica, TrainResult
 from interlaw.training.settings import TrainSettings
 from interlaw.training.stack import Stack
-from interlaw.training.turns import numbers_of
 
 APART = ("seed", "learning_rate")  # the settings in which replicas may differ
 
@@ -70,7 +70,6 @@ def train_together(
 
 
 def _require_alike(settings: Sequence[TrainSettings]) -> None:
-    """Refuses settings that differ in what all replicas share."""
     shared = [{name: value for name, value in one.model_dump().items() if name not in APART} for one in settings]
     for other in shared[1:]:
         for name, value in other.items():
@@ -92,32 +91,36 @@ def can_be_stacked(settings: TrainSettings) -> bool:
 
 
 class _Together:
-    """Steps of several networks over stacked weights."""
+    """Steps of several networks over stacked weights.
+
+    A single network stands in the stack twice: products of one matrix take another kernel than products of several, and
+    the last bits of a result must not depend on how many replicas are left.
+    """
 
     def __init__(self, members: Sequence[Replica], task: Task, *, at_once: int, judged_at_once: int) -> None:
         self._members, self._task, self._settings = members, task, members[0].settings
         self._at_once, self._judged_at_once = at_once, judged_at_once
-        self._stack = Stack([one.model for one in members], [one.optimizer for one in members])
+        self._stacked = members if len(members) > 1 else [members[0]] * 2
+        self._stack = Stack([one.model for one in self._stacked], [one.optimizer for one in self._stacked])
 
     def prepare(self, taken: int) -> tuple[Tensor, ...]:
         """Every replica's batch, side by side (K, batch, ...)."""
-        settings = [one.settings for one in self._members]
+        settings = [one.settings for one in self._stacked]
         self._stack.schedule([learning_rate_at(taken, one) for one in settings], self._settings)
         batches = [self._task.batch(seed=one.seed, step=taken, size=one.batch_size) for one in settings]
         return tuple(torch.stack(tensors) for tensors in zip(*batches, strict=True))
 
     def step(self, batch: tuple[Tensor, ...]) -> Tensor:
         self._stack.forget_gradients()
-        total: Tensor | float = 0.0
+        parts = []
         for first in range(0, self._settings.batch_size, self._at_once):
             part = tuple(tensor[:, first : first + self._at_once].contiguous() for tensor in batch)
             share = part[0].shape[1] / self._settings.batch_size
-            losses = self._stack.losses(self._task, part, settings=self._settings)[: len(batch[0])] * share
+            losses = self._stack.losses(self._task, part, settings=self._settings)[: len(self._members)] * share
             losses.sum().backward()  # type: ignore[no-untyped-call]
-            total = total + losses.detach()
+            parts.append(losses.detach())
         self._stack.update(self._settings)
-        assert isinstance(total, Tensor)
-        return total
+        return sum(parts[1:], parts[0])
 
     def validate(self) -> list[float]:
         return self._judge("validation", self._settings.evaluation_samples)

@@ -21,7 +21,6 @@ Seed = Annotated[int, Field(ge=0, lt=2**64)]  # what torch.Generator.manual_seed
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Part = Annotated[float, Field(ge=0, le=1)]
 Memory = Annotated[float, Field(ge=0, lt=1)]
-BlowUp = Annotated[float, Field(gt=1)]
 
 # Held-out samples a time. Judgement: the error falls only with the root of their number; half or twice as many do too.
 VALIDATION_SAMPLES, TEST_SAMPLES = 64, 512
@@ -55,7 +54,9 @@ class Optimization(Strict):
     evaluations: Count = 5  # judgement: a curve that shows its bend; 3 to 20 do
     patience: Natural = 0
     precision: Precision = "float32"
-    blow_up: BlowUp = 2.0  # judgement: batches of one network scatter by far less than its first loss
+    blow_up: Annotated[float, Field(gt=1)] = (
+        2.0  # judgement: batches of one network scatter by far less than its first loss
+    )
 
 
 class TrainSettings(Optimization):
@@ -97,7 +98,6 @@ class TrainSettings(Optimization):
     @model_validator(mode="wrap")
     @classmethod
     def _in_range(cls, values: Any, check: ModelWrapValidatorHandler[TrainSettings]) -> TrainSettings:
-        """Says in the package's words what is out of range."""
         try:
             settings = check(values)
         except ValidationError as error:
@@ -119,9 +119,8 @@ def _out_of_range(error: ValidationError) -> str:
     """The first problem, with the value given and the default."""
     first = error.errors(include_url=False)[0]
     asked = first["msg"].removeprefix("Input should ")
-    if (
-        asked == first["msg"] or not first["loc"]
-    ):  # one is missing, there is none of that name, or these are no settings
+    # one is missing, there is none of that name, or these are no settings
+    if asked == first["msg"] or not first["loc"]:
         return f"expected the settings of a training, found {first_problem(error)}; change that"
     name = str(first["loc"][0])
     field = TrainSettings.model_fields[name]

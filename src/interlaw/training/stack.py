@@ -37,11 +37,8 @@ def attention_of_stacks(device: torch.device) -> AbstractContextManager[None]:
 class Stack:
     """The weights of K networks in one matrix W (K, P), with AdamW's moments beside it.
 
-    A single network stands in it twice: products of one matrix take another kernel than products of several, and the
-    last bits of a result must not depend on how many replicas are left.
-
     Args:
-        models: Networks of one shape.
+        models: Networks of one shape, two at least.
         optimizers: Their optimizers, whose moments and steps are taken over.
     """
 
@@ -51,8 +48,6 @@ class Stack:
         for module in self.base.modules():
             if isinstance(module, WrittenOut):
                 module.written_out = True
-        if len(models) == 1:
-            models, optimizers = [models[0]] * 2, [optimizers[0]] * 2
         self._shapes = {name: parameter.shape for name, parameter in _trained(models[0])}
         self._sizes = [shape.numel() for shape in self._shapes.values()]
         self._weights = torch.stack([_flat([p for _, p in _trained(model)]) for model in models]).requires_grad_()
@@ -71,20 +66,14 @@ class Stack:
         self, task: Task, batch: tuple[Tensor, ...], *, settings: TrainSettings, shared: bool = False
     ) -> Float[Tensor, " k"]:
         """Mean loss of each replica over its own batch (tensors (K, batch, ...)), or over one batch of all."""
-        parameters = {
-            name: part.view(-1, *shape)
-            for (name, shape), part in zip(
-                self._shapes.items(), torch.split(self._weights, self._sizes, dim=1), strict=True
-            )
-        }
+        parts = zip(self._shapes.items(), torch.split(self._weights, self._sizes, dim=1), strict=True)
+        parameters = {name: part.view(-1, *shape) for (name, shape), part in parts}
 
         def loss(weights: dict[str, Tensor], buffers: dict[str, Tensor], one: tuple[Tensor, ...]) -> Tensor:
             network = _Bound(self.base, {**weights, **buffers})
             with in_precision(settings.precision, self._weights.device.type), attention_of_stacks(self._weights.device):
                 return task.loss(network, one)
 
-        if not shared and len(batch[0]) == 1:
-            batch = tuple(torch.cat([tensor, tensor]) for tensor in batch)
         losses: Tensor = vmap(loss, in_dims=(0, 0, None if shared else 0))(parameters, self._buffers, batch)
         return losses
 
@@ -95,7 +84,6 @@ class Stack:
     def schedule(self, rates: Sequence[float], settings: TrainSettings) -> None:
         """Sets what the next `update` reads: each replica's rate and AdamW's corrections, in tensors."""
         self._steps += 1
-        rates = rates if len(rates) > 1 else [rates[0]] * 2
         corrections = [1 - settings.beta1**self._steps, math.sqrt(1 - settings.beta2**self._steps)]
         values = torch.tensor([*rates, *corrections], dtype=self._weights.dtype)
         self._scheduled.copy_(sent(values, self._weights.device))
@@ -118,9 +106,8 @@ class Stack:
     def unstack(self, models: Sequence[nn.Module], optimizers: Sequence[torch.optim.AdamW] = ()) -> None:
         """Copies weights and buffers into the models, and the moments into their optimizers."""
         for place, model in enumerate(models):
-            for (_, parameter), part in zip(
-                _trained(model), torch.split(self._weights[place], self._sizes), strict=True
-            ):
+            parts = torch.split(self._weights[place], self._sizes)
+            for (_, parameter), part in zip(_trained(model), parts, strict=True):
                 parameter.copy_(part.view_as(parameter))
             for name, buffer in model.named_buffers():
                 buffer.copy_(self._buffers[name][place])
@@ -135,12 +122,12 @@ class Stack:
 
     def _per_column(self, optimizer: torch.optim.AdamW) -> dict[str, Tensor]:
         """Rate factor, decay and epsilon of each of the P columns."""
-        columns: dict[str, list[Tensor]] = {"rate_factor": [], "weight_decay": [], "eps": []}
         group_of = {id(parameter): group for group in optimizer.param_groups for parameter in group["params"]}
-        for _, parameter in _trained(self.base):
-            for name, values in columns.items():
-                values.append(torch.full_like(parameter.detach().reshape(-1), group_of[id(parameter)][name]))
-        return {name: torch.cat(values) for name, values in columns.items()}
+        trained = [(_flat([parameter]), group_of[id(parameter)]) for _, parameter in _trained(self.base)]
+        return {
+            name: torch.cat([torch.full_like(flat, group[name]) for flat, group in trained])
+            for name in ("rate_factor", "weight_decay", "eps")
+        }
 
     def _moments(
         self, models: Sequence[nn.Module], optimizers: Sequence[torch.optim.AdamW]
@@ -173,5 +160,4 @@ def _trained(model: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
 
 
 def _flat(tensors: Sequence[Tensor]) -> Tensor:
-    """The tensors one after another, as one vector."""
     return torch.cat([tensor.detach().reshape(-1) for tensor in tensors])
