@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -10,7 +11,6 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from interlaw.errors import InterlawError, brought_by
-from interlaw.tasks.regression_specs import ImageTaskSpec
 from interlaw.tasks.task import numbers_from, sent
 
 GREY = 0.5  # the middle of the range of a pixel
@@ -22,21 +22,31 @@ _HELD_OUT = 0.1  # of 1797 digits: 180 for validation, as many for the test
 _SPLIT_SEEDS = {"validation": 1, "test": 2}  # so that their masks, and their scenes, are not alike
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
 class ImageTask:
     """Restore images from what is left of them; the loss is the mean squared error over masked pixels only.
 
-    Args:
-        spec: Which images, and their patches; its seed is that of the split of the digits, and of held-out scenes.
+    Attributes:
+        digits: Scikit-learn's digits by split; drawn scenes where it is None.
+        image_size: Pixels along a side of an image.
+        patch: Pixels along a side of a patch.
+        num_masked: Masked patches of an image.
+        data_seed: Seed of the held-out scenes.
         device: Where batches are put.
     """
 
     unit = "pixel"
+    digits: Mapping[str, Tensor] | None
+    image_size: int
+    patch: int
+    num_masked: int
+    data_seed: int
+    device: torch.device
 
-    def __init__(self, spec: ImageTaskSpec, *, device: torch.device | str = "cpu") -> None:
-        self.spec = spec
-        self.units_per_sample = spec.units_per_sample
-        self.device = torch.device(device)
-        self._digits = split_digits(seed=spec.data_seed) if spec.images == "digits" else None
+    @property
+    def units_per_sample(self) -> int:
+        """Masked pixels of an image."""
+        return self.num_masked * self.patch**2
 
     def batch(self, *, seed: int, step: int, size: int) -> Batch:
         """The training batch of a step: images and masks, a pure function of the arguments."""
@@ -74,18 +84,17 @@ class ImageTask:
 
     def _draw(self, split: str, count: int, *, source: np.random.Generator | None) -> Tensor:
         """Images (n, channels, size, size) of a split: by the random source, or the first ones where it is None."""
-        if self._digits is not None:
-            digits = self._digits[split]
+        if self.digits is not None:
+            digits = self.digits[split]
             return digits[:count] if source is None else digits[source.integers(0, len(digits), size=count)]
         if source is None:
-            source = numbers_from(self.spec.data_seed, HELD_OUT_STREAMS + _SPLIT_SEEDS[split])
-        return draw_pictures(count, size=self.spec.image_size, source=source)
+            source = numbers_from(self.data_seed, HELD_OUT_STREAMS + _SPLIT_SEEDS[split])
+        return draw_pictures(count, size=self.image_size, source=source)
 
     def _masked(self, images: Tensor, source: np.random.Generator) -> Batch:
         """Images greyed out under a mask, with the mask as a last channel, and the images themselves."""
-        images, patch, num_masked = sent(images, self.device), self.spec.patch, self.spec.num_masked
-        side = self.spec.image_size // patch
-        masks = draw_masks(len(images), side=side, patch=patch, num_masked=num_masked, source=source)
+        images, side = sent(images, self.device), self.image_size // self.patch
+        masks = draw_masks(len(images), side=side, patch=self.patch, num_masked=self.num_masked, source=source)
         mask = sent(masks, self.device).to(images.dtype)
         return torch.cat([images * (1 - mask) + GREY * mask, mask], 1), images
 

@@ -212,6 +212,15 @@ class ImageTaskSpec(WholeTask):
 
     def open(self, *, device: str = "cpu") -> ImageTask:
         """The images as a task."""
-        from interlaw.tasks.images import ImageTask
+        import torch
 
-        return ImageTask(self, device=device)
+        from interlaw.tasks.images import ImageTask, split_digits
+
+        return ImageTask(
+            digits=split_digits(seed=self.data_seed) if self.images == "digits" else None,
+            image_size=self.image_size,
+            patch=self.patch,
+            num_masked=self.num_masked,
+            data_seed=self.data_seed,
+            device=torch.device(device),
+        )
