@@ -34,33 +34,20 @@ Tokens = NDArray[np.integer[Any]]
 
 
 class Documents(NamedTuple):
-    """What a source holds.
-
-    Attributes:
-        read: Gives names and contents in a fixed order, none of them empty.
-        stamp: Changes when they do.
-        are_split: Whether each name begins with its split.
-    """
+    """What a source holds: names and contents in a fixed order, none of them empty."""
 
     read: Callable[[], Iterator[tuple[str, bytes]]]
-    stamp: Any
-    are_split: bool = False
+    stamp: Any  # changes when they do
+    are_split: bool = False  # whether each name begins with its split
 
 
 class Encoder(NamedTuple):
-    """How names and contents become tokens.
-
-    Attributes:
-        encode: Gives the tokens of a document's name and content.
-        vocab_size: Kinds of tokens.
-        separator: What stands between documents.
-        stamp: Changes when a local tokenizer's files do.
-    """
+    """How names and contents become tokens, how many kinds there are, and what stands between documents."""
 
     encode: Callable[[str, bytes], Tokens]
     vocab_size: int
     separator: Tokens
-    stamp: str = ""
+    stamp: str = ""  # changes when a local tokenizer's files do
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -51,8 +51,6 @@ def factors(role: Role, settings: TrainSettings, *, width: int, depth: int, role
         Factors(std=0.5, rate=0.25, epsilon=0.25, decay=4.0)
     """
     rule = require_rule(settings.parametrization)
-    if not rule.axes:
-        return Factors()
     m = width / settings.base_width if "width" in rule.axes else 1.0
     deep = depth / settings.base_depth if "depth" in rule.axes else 1.0
     plain = rule.factors(role, m, deep)
