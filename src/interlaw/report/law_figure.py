@@ -118,8 +118,8 @@ def _near(fits: Sequence[laws.BudgetFit]) -> list[Spec]:
     gold: list[Json] = []
     green: list[Json] = []
     for fit in fits:
-        for found, rows in zip((gold, green), interval_rows(fit), strict=True):
-            found += [{**row, **_place(fit), "said": f"{size_text(fit)}: {row['said']}"} for row in rows]
+        for kept, rows in zip((gold, green), interval_rows(fit), strict=True):
+            kept += [{**row, **_place(fit), "said": f"{size_text(fit)}: {row['said']}"} for row in rows]
     shown: Spec = {"x": "params", "y": "low", "y2": "high", "said": True, "where": BUDGET_ON}
     return [
         marks(gold, "rule", **shown, color=look.GOOD, opacity=look.HALF, strokeWidth=look.BROAD),
