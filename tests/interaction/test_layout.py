@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from interlaw.errors import InterlawError
 from interlaw.interaction import agop, measure
-from interlaw.interaction.batches import Batch
+from interlaw.interaction.batches import LONE, Batch
 from interlaw.interaction.layout import Place
 from interlaw.interaction.place import Places
 
@@ -117,7 +117,7 @@ def test_samples_that_affect_each_other_are_refused() -> None:
         measure(Mixed(), x)
     places = Places(Mixed(), [Place(name="input")])
     with pytest.raises(InterlawError, match=r"part of 'input' for each of 4 samples.*outputs of one that depend on an"):
-        places.survey(Batch(inputs=x), most=8)
+        places.survey(Batch(inputs={LONE: x}), most=8)
 
 
 def test_an_activation_without_samples_is_refused() -> None:

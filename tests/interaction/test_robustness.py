@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from interlaw.errors import InterlawError
 from interlaw.interaction import energies, measure, measure_layers
-from interlaw.interaction.batches import Batch
+from interlaw.interaction.batches import LONE, Batch
 from interlaw.interaction.network import find_place, frozen
 from interlaw.interaction.place import LEAST_PIECE, Places
 
@@ -401,7 +401,7 @@ def test_the_model_is_restored_after_a_failure() -> None:
 
 def test_pieces_are_sized_by_what_a_sample_keeps(monkeypatch: pytest.MonkeyPatch) -> None:
     model, ids = build("gpt", 50)
-    batch = Batch(inputs=ids)
+    batch = Batch(inputs={LONE: ids})
     places = Places(model, [find_place(model, batch, layer=None)])
     with frozen(model, device=torch.device("cpu")):
         monkeypatch.setattr("interlaw.interaction.place.free_bytes", lambda device: 10**12)
@@ -430,7 +430,7 @@ def test_activations_do_not_grow_with_the_number_of_clusters(view: str, monkeypa
 def test_pieces_on_a_processor_fit_its_caches(monkeypatch: pytest.MonkeyPatch) -> None:
     model, ids = build("gpt", 50)
     monkeypatch.setattr("interlaw.interaction.place.free_bytes", lambda device: 10**12)
-    batch = Batch(inputs=ids)
+    batch = Batch(inputs={LONE: ids})
     places = Places(model, [find_place(model, batch, layer=None)])
     with frozen(model, device=torch.device("cpu")):
         monkeypatch.setattr("interlaw.interaction.place.CACHED_BYTES", 200_000)

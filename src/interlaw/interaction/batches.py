@@ -1,6 +1,6 @@
 """Inputs as the user has them (a tensor, or an iterable of tensors or of dicts of tensors) as a stream of batches.
 
-A batch is fed to the network here, so torch's errors about inputs are put into the user's words here too.
+Inside there is one form, tensors by name: a lone tensor has the name `LONE`.
 Legend: n clusters (samples, or sequences) of a batch; T tokens of a sequence.
 """
 
@@ -8,30 +8,29 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from itertools import chain
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from interlaw.errors import InterlawError, one_line
-from interlaw.interaction.cures import CURES
-
-Inputs = Tensor | dict[str, Tensor]
+from interlaw.errors import InterlawError
+from interlaw.interaction.cures import explained
 
 FORMS = (
     "a tensor, measure(model, x), or an iterable of batches (tensors or dicts), "
     "measure(model, [{'input_ids': ids}, ...])"
 )
+NOT_ONE = "expected one real-valued tensor in the batch, found {found}; pass layer= to say where to differentiate"
 # Clusters that are moved to the model's device at once; `Places.at_once` says how many of them run at once.
 LARGEST = 4096
 # What torch's cross entropy leaves out.
 IGNORED = -100
-BESIDE = ("attention_mask", "labels")  # of a dict: what goes with the inputs, and is none
+LONE = ""
+BESIDE = ("attention_mask", "labels")  # by name: what goes with the inputs, and is none
+
+Inputs = dict[str, Tensor]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +38,7 @@ class Batch:
     """Clusters that are measured together.
 
     Attributes:
-        inputs: What the model is called with; the first axis counts clusters.
+        inputs: What the model is called with, by name; the first axis counts clusters.
         targets: (n, T) the token after each token of the inputs, `IGNORED` where there is none; for a view of the loss.
         groups: (n,) the number of each sample's group, where samples form groups.
     """
@@ -50,7 +49,7 @@ class Batch:
 
     def __len__(self) -> int:
         """Number of clusters."""
-        return _length(self.inputs)
+        return len(next(iter(self.inputs.values())))
 
     def take(self, start: int, stop: int) -> Batch:
         """Clusters start to stop."""
@@ -62,8 +61,7 @@ class Batch:
 
     def changed(self, change: Callable[[Tensor], Tensor]) -> Batch:
         """The batch with every tensor changed."""
-        given = self.inputs
-        inputs = change(given) if isinstance(given, Tensor) else {name: change(value) for name, value in given.items()}
+        inputs = {name: change(value) for name, value in self.inputs.items()}
         targets, groups = (None if each is None else change(each) for each in (self.targets, self.groups))
         return Batch(inputs=inputs, targets=targets, groups=groups)
 
@@ -74,49 +72,34 @@ class Batch:
 
     def fed_to(self, model: nn.Module, *, edit: Callable[[Any], Tensor] | None = None, **options: Any) -> Any:
         """What the model returns for it, its one real-valued tensor edited; labels are not for the model."""
-        inputs = self.inputs if edit is None else _edited(self.inputs, edit)
+        given = {name: value for name, value in self.inputs.items() if name != "labels"}
+        given |= {} if edit is None else {self.edited: edit(given[self.edited])}
         with explained(type(model).__name__):
-            return model(inputs, **options) if isinstance(inputs, Tensor) else model(**_unlabelled(inputs), **options)
+            return model(given[LONE], **options) if LONE in given else model(**given, **options)
+
+    @property
+    def real_names(self) -> list[str]:
+        """Names of its real-valued inputs."""
+        return [name for name, tensor in self.inputs.items() if tensor.is_floating_point() and name not in BESIDE]
+
+    @property
+    def edited(self) -> str:
+        """The name of its one real-valued input, or of its lone tensor."""
+        names = [LONE] if LONE in self.inputs else self.real_names
+        if len(names) != 1:
+            raise InterlawError(NOT_ONE.format(found=names))
+        return names[0]
 
     @property
     def num_tokens(self) -> int | None:
         """Tokens of a sequence, where the batch holds their ids."""
-        ids = self.inputs if isinstance(self.inputs, Tensor) else self.inputs.get("input_ids")
+        ids = self.inputs.get("input_ids", self.inputs.get(LONE))
         return None if ids is None or ids.is_floating_point() or ids.dim() != 2 else ids.shape[1]
 
     @property
     def mask(self) -> Tensor | None:
         """The (n, T) mask of real tokens, where the batch has one."""
-        return None if isinstance(self.inputs, Tensor) else self.inputs.get("attention_mask")
-
-
-@contextmanager
-def explained(model: str = "") -> Iterator[None]:
-    """Turns torch's errors about missing derivatives and unfit inputs into ones that name the cure.
-
-    Args:
-        model: The network, where nothing else runs inside: every error is then reported as its own.
-    """
-    try:
-        yield
-    except (InterlawError, torch.OutOfMemoryError, MemoryError):
-        raise
-    except Exception as error:
-        for pattern, expected in CURES.items():
-            if isinstance(error, RuntimeError | IndexError) and re.search(pattern, str(error)):
-                raise InterlawError(expected.format(said=one_line(error))) from error
-        if not model:
-            raise
-        raise InterlawError(
-            f"expected inputs that {model} takes, found that it ends with {type(error).__name__}: {one_line(error)}; "
-            "call it yourself with one of the batches"
-        ) from error
-
-
-def device_of(model: nn.Module) -> torch.device:
-    """Where the model's weights are; the CPU for a model without any."""
-    tensor = next(chain(model.parameters(), model.buffers()), None)
-    return torch.device("cpu") if tensor is None else tensor.device
+        return self.inputs.get("attention_mask")
 
 
 class Batches:
@@ -129,7 +112,6 @@ class Batches:
         most: At most so many samples.
         groups: One label a sample, for samples that depend on each other: all of a document, a subject or an image are
             one cluster. Where all samples are there, those of a group are put after each other.
-        with_targets: Each batch becomes its tokens but the last, and the token after each as its target.
 
     Attributes:
         expected: How many clusters there will be; None where only reading shows it.
@@ -152,33 +134,29 @@ class Batches:
         dtype: torch.dtype | None = None,
         most: int | None = None,
         groups: object = None,
-        with_targets: bool = False,
     ) -> None:
-        self._inputs: object = inputs
-        self._groups: Tensor | None = None
+        self._given, self._groups = _require_batches(inputs), None
         if groups is not None:
-            self._inputs, self._groups = _in_order(inputs, group_codes(groups), most=most)
+            self._given, self._groups = _in_order(self._given, group_codes(groups), most=most)
         lengths = [len(inputs)] if isinstance(inputs, Tensor) and inputs.dim() else []
         counts = lengths + ([] if most is None else [most])
         self.expected = min(counts, default=None) if self._groups is None else int(self._groups[-1]) + 1
         self.device = device
         self._dtype = dtype
         self._most = most
-        self._with_targets = with_targets
         self._digests: list[bytes] = []
 
     def __iter__(self) -> Iterator[Batch]:
         """Batches of any accepted form of inputs, empty ones left out."""
         done = 0
-        for inputs in self._as_given():
-            for piece in Batch(inputs=inputs).pieces(LARGEST):
+        for given in self._given:
+            for piece in Batch(inputs=_by_name(given)).pieces(LARGEST):
                 kept = piece if self._most is None else piece.take(0, self._most - done)
                 labels = None if self._groups is None else self._groups[done : done + len(kept)]
                 done += len(kept)
                 self._require_labels(done, ended=False)
                 self._digests += _rows(kept.inputs)
-                moved = Batch(inputs=_moved(kept.inputs, device=self.device, dtype=self._dtype), groups=labels)
-                yield _shifted(moved) if self._with_targets else moved
+                yield Batch(inputs={name: self._moved(value) for name, value in kept.inputs.items()}, groups=labels)
                 if done == self._most:
                     return
         if not done:
@@ -191,19 +169,11 @@ class Batches:
         if samples > labels or (ended and samples < labels):
             raise _not_one_each(labels, samples)
 
-    def _as_given(self) -> Iterator[Inputs]:
-        """The batches, checked."""
-        inputs = self._inputs
-        if isinstance(inputs, Tensor):
-            inputs = [inputs] if inputs.dim() else []
-        if isinstance(inputs, Mapping | str | bytes) or not isinstance(inputs, Iterable):
-            is_data = hasattr(inputs, "__getitem__") and not isinstance(inputs, Mapping | str | bytes)
-            cure = "; measure(model, torch.utils.data.DataLoader(dataset, batch_size=64))" if is_data else ""
-            raise TypeError(f"inputs must be {FORMS}; found {type(inputs).__name__}{cure}")
-        for given in inputs:
-            batch = _checked(_bare(given))
-            if _length(batch):
-                yield batch
+    def _moved(self, tensor: Tensor) -> Tensor:
+        """On the device, without a history; what was made in inference mode is copied, autograd cannot save it."""
+        moved = tensor.detach().to(self.device)
+        moved = moved.clone() if moved.is_inference() else moved
+        return moved.to(self._dtype) if self._dtype is not None and moved.is_floating_point() else moved
 
     @property
     def are_copies(self) -> bool:
@@ -215,67 +185,36 @@ class Batches:
         return hashlib.sha256(b"".join(self._digests[:count])).hexdigest()
 
 
-def real_names(inputs: Mapping[str, Tensor]) -> list[str]:
-    """Names of the batch's real-valued inputs."""
-    return [name for name, tensor in inputs.items() if tensor.is_floating_point() and name not in BESIDE]
-
-
-def _edited(inputs: Inputs, edit: Callable[[Any], Tensor]) -> Inputs:
-    """The inputs with their one real-valued tensor edited."""
+def _require_batches(inputs: object) -> Iterable[object]:
+    """The inputs as an iterable of batches, which are not checked yet."""
     if isinstance(inputs, Tensor):
-        return edit(inputs)
-    name = _only_real(inputs)
-    return {**inputs, name: edit(inputs[name])}
+        return [inputs] if inputs.dim() else []
+    if isinstance(inputs, Mapping | str | bytes) or not isinstance(inputs, Iterable):
+        is_data = hasattr(inputs, "__getitem__") and not isinstance(inputs, Mapping | str | bytes)
+        cure = "; measure(model, torch.utils.data.DataLoader(dataset, batch_size=64))" if is_data else ""
+        raise TypeError(f"inputs must be {FORMS}; found {type(inputs).__name__}{cure}")
+    return inputs
 
 
-def _unlabelled(inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The inputs without labels, which are not for the model."""
-    return {name: value for name, value in inputs.items() if name != "labels"}
-
-
-def real_input(inputs: Inputs) -> Tensor:
-    """The batch's one real-valued tensor, or its one tensor."""
-    return inputs if isinstance(inputs, Tensor) else inputs[_only_real(inputs)]
-
-
-def _only_real(inputs: Mapping[str, Tensor]) -> str:
-    """The name of the one real-valued input."""
-    real = real_names(inputs)
-    if len(real) != 1:
-        raise InterlawError(
-            f"expected one real-valued tensor in the batch, found {real}; pass layer= to say where to differentiate"
-        )
-    return real[0]
-
-
-def _length(inputs: Inputs) -> int:
-    """Number of clusters."""
-    return int((inputs if isinstance(inputs, Tensor) else next(iter(inputs.values()))).shape[0])
-
-
-def _bare(batch: object) -> object:
-    """A batch out of the list or tuple in which the loader of a lone tensor has it."""
-    return batch[0] if isinstance(batch, list | tuple) and len(batch) == 1 and isinstance(batch[0], Tensor) else batch
-
-
-def _checked(batch: object) -> Inputs:
+def _by_name(batch: object) -> Inputs:
     """One batch of an accepted form."""
-    for tensor in batch.values() if isinstance(batch, Mapping) else [batch]:
-        if isinstance(tensor, Tensor) and tensor.layout != torch.strided:
+    if isinstance(batch, list | tuple) and len(batch) == 1:
+        batch = batch[0] if isinstance(batch[0], Tensor) else batch  # as the loader of a lone tensor has it
+    given = {LONE: batch} if isinstance(batch, Tensor) and batch.dim() else batch
+    if not isinstance(given, Mapping) or not given:
+        several = "; of inputs with labels pass the inputs, measure(model, (batch[0] for batch in loader))"
+        hint = several if isinstance(batch, tuple | list) and batch and isinstance(batch[0], Tensor) else ""
+        raise TypeError(f"inputs must be {FORMS}; found a batch of type {type(batch).__name__}{hint}")
+    tensors = {str(name): value for name, value in given.items() if isinstance(value, Tensor) and value.dim()}
+    for tensor in tensors.values():
+        if tensor.layout != torch.strided:
             raise InterlawError(f"expected dense inputs, found a layout of {tensor.layout}; pass x.to_dense()")
-    if isinstance(batch, Tensor) and batch.dim():
-        return batch
-    if isinstance(batch, Mapping) and batch:
-        tensors = {str(name): value for name, value in batch.items() if isinstance(value, Tensor) and value.dim()}
-        if len({value.shape[0] for value in tensors.values()}) == 1 and len(tensors) == len(batch):
-            return tensors
+    if len({len(tensor) for tensor in tensors.values()}) != 1 or len(tensors) != len(given):
         raise InterlawError(
-            f"expected a dict of tensors with one first axis, found keys {sorted(map(str, batch))}; "
+            f"expected a dict of tensors with one first axis, found keys {sorted(map(str, given))}; "
             "leave out what is not a tensor of the batch"
         )
-    several = "; of inputs with labels pass the inputs, measure(model, (batch[0] for batch in loader))"
-    hint = several if isinstance(batch, tuple | list) and batch and isinstance(batch[0], Tensor) else ""
-    raise TypeError(f"inputs must be {FORMS}; found a batch of type {type(batch).__name__}{hint}")
+    return tensors
 
 
 def group_codes(groups: object) -> list[int]:
@@ -294,23 +233,24 @@ def group_codes(groups: object) -> list[int]:
     return [known.setdefault(label, len(known)) for label in labels]
 
 
-def _in_order(inputs: object, codes: list[int], *, most: int | None) -> tuple[object, Tensor]:
+def _in_order(given: Iterable[object], codes: list[int], *, most: int | None) -> tuple[Iterable[object], Tensor]:
     """The samples of a group after each other, where all are there, and the number of each sample's group."""
     order = sorted(range(len(codes)), key=codes.__getitem__)
     ordered = torch.tensor(sorted(codes)[:most])
     if order == list(range(len(codes))):
-        return inputs, ordered
-    whole = _joined(inputs)
-    if whole is None:
+        return given, ordered
+    batches = [_by_name(batch) for batch in given] if isinstance(given, list | tuple) else []
+    shapes = {frozenset((name, value.shape[1:]) for name, value in batch.items()) for batch in batches}
+    if len(shapes) != 1:
         raise InterlawError(
             "expected the samples of a group after each other, found a group that comes back after another; sort "
             "inputs and groups"
         )
-    if _length(whole) != len(codes):
-        raise _not_one_each(len(codes), _length(whole))
-    return whole[order] if isinstance(whole, Tensor) else [
-        {name: value[order] for name, value in whole.items()}
-    ], ordered
+    whole = {name: torch.cat([batch[name] for batch in batches]) for name in batches[0]}
+    samples = len(Batch(inputs=whole))
+    if samples != len(codes):
+        raise _not_one_each(len(codes), samples)
+    return [{name: value[order] for name, value in whole.items()}], ordered
 
 
 def _not_one_each(labels: int, samples: int) -> InterlawError:
@@ -320,62 +260,9 @@ def _not_one_each(labels: int, samples: int) -> InterlawError:
     )
 
 
-def _joined(inputs: object) -> Inputs | None:
-    """A tensor, or a list of batches of one shape, as one batch; None where that cannot be."""
-    batches: list[Any] = [_bare(batch) for batch in inputs] if isinstance(inputs, list | tuple) else [inputs]
-    if all(isinstance(batch, Tensor) for batch in batches):
-        return torch.cat(batches) if len({batch.shape[1:] for batch in batches}) == 1 else None
-    if not all(isinstance(batch, dict) and all(isinstance(v, Tensor) for v in batch.values()) for batch in batches):
-        return None
-    shapes = {frozenset((name, value.shape[1:]) for name, value in batch.items()) for batch in batches}
-    return {name: torch.cat([batch[name] for batch in batches]) for name in batches[0]} if len(shapes) == 1 else None
-
-
-def _moved(inputs: Inputs, *, device: torch.device, dtype: torch.dtype | None) -> Any:
-    """The inputs on a device, without a history; those made in inference mode are copied, autograd cannot save them."""
-    if not isinstance(inputs, Tensor):
-        return {name: _moved(value, device=device, dtype=dtype) for name, value in inputs.items()}
-    moved = inputs.detach().to(device)
-    moved = moved.clone() if moved.is_inference() else moved
-    return moved.to(dtype) if dtype is not None and moved.is_floating_point() else moved
-
-
-def _shifted(batch: Batch) -> Batch:
-    """Inputs without the last token and targets without the first, padding marked as ignored."""
-    inputs = batch.inputs
-    if isinstance(inputs, Tensor):
-        if inputs.is_floating_point() or inputs.dim() != 2 or inputs.shape[1] < 2:
-            raise InterlawError(
-                f"the loss view needs token ids (batch, time) with time at least 2, found {inputs.dtype} of shape "
-                f"{tuple(inputs.shape)}; pass ids, or use the input view"
-            )
-        return replace(batch, inputs=inputs[:, :-1], targets=inputs[:, 1:].long())
-    ids = inputs.get("input_ids")
-    if ids is None:
-        raise InterlawError(f"the loss view needs a batch with 'input_ids', found {sorted(inputs)}")
-    labels = inputs.get("labels", ids)
-    if labels.shape != ids.shape or labels.is_floating_point():
-        raise InterlawError(
-            f"the loss view needs a label a token, {IGNORED} where there is none, found {labels.dtype} of shape "
-            f"{tuple(labels.shape)} for ids of shape {tuple(ids.shape)}; leave labels out to predict the next token"
-        )
-    targets = labels[:, 1:].long()
-    if batch.mask is not None:
-        # Both ends of the pair: behind padding on the left, the first token is predicted from none that is real.
-        targets = targets.masked_fill((batch.mask[:, 1:] == 0) | (batch.mask[:, :-1] == 0), IGNORED)
-    time = ids.shape[1]
-    cut = {
-        name: value[:, :-1] if value.dim() >= 2 and value.shape[1] == time else value
-        for name, value in inputs.items()
-        if name != "labels"
-    }
-    return replace(batch, inputs=cut, targets=targets)
-
-
 def _rows(inputs: Inputs) -> Iterator[bytes]:
     """A digest for each cluster."""
-    tensors = [inputs] if isinstance(inputs, Tensor) else [inputs[name] for name in sorted(inputs)]
-    plain = [tensor.detach().cpu().contiguous() for tensor in tensors]
+    plain = [inputs[name].detach().cpu().contiguous() for name in sorted(inputs)]
     for row in zip(*(tensor.flatten(1) if tensor.dim() > 1 else tensor[:, None] for tensor in plain), strict=False):
         digest = hashlib.sha256()
         for part in row:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from interlaw.errors import InterlawError
-from interlaw.interaction.batches import Batch
+from interlaw.interaction.batches import LONE, Batch
 from interlaw.interaction.options import Contribute, Options, View
 from interlaw.interaction.place import Outputs, Places, output_tensor, require_finite
 from interlaw.interaction.routes import Contribution
@@ -25,8 +25,8 @@ def bottleneck_view(options: Options, _: Outputs) -> Contribute:
 
     def contribute(places: Places, batch: Batch) -> dict[str, Contribution]:
         W, b = _weights(places.model)
-        x = batch.inputs
-        if not isinstance(x, Tensor) or x.dim() != 2 or x.shape[1] != W.shape[1]:
+        x = batch.inputs.get(LONE)
+        if x is None or x.dim() != 2 or x.shape[1] != W.shape[1]:
             raise InterlawError(f"the bottleneck view needs inputs of shape (n, {W.shape[1]}); pass a tensor")
         z = x @ W.T @ W + b
         with torch.no_grad():

@@ -1,5 +1,16 @@
 """What torch says of inputs that do not fit and of missing derivatives, and what the user reads instead."""
 
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NoReturn
+
+import torch
+
+from interlaw.errors import InterlawError, one_line
+
 # what torch says -> what the user reads
 CURES = {
     "(?s)forward AD|forward mode AD|not implemented.*derivative|derivative.*not implemented": (
@@ -29,3 +40,31 @@ CURES = {
         "beyond them; use its own tokenizer, or shorter sequences"
     ),
 }
+
+
+@contextmanager
+def explained(model: str = "") -> Iterator[None]:
+    """Turns torch's errors about missing derivatives and unfit inputs into ones that name the cure.
+
+    Args:
+        model: The network, where nothing else runs inside: every error is then reported as its own.
+    """
+    try:
+        yield
+    except Exception as error:
+        _raise_in_words(error, model=model)
+
+
+def _raise_in_words(error: Exception, *, model: str) -> NoReturn:
+    """Raises what the user reads in place of an error, or the error itself."""
+    if isinstance(error, InterlawError | torch.OutOfMemoryError | MemoryError):
+        raise error
+    for pattern, expected in CURES.items():
+        if isinstance(error, RuntimeError | IndexError) and re.search(pattern, str(error)):
+            raise InterlawError(expected.format(said=one_line(error))) from error
+    if not model:
+        raise error
+    raise InterlawError(
+        f"expected inputs that {model} takes, found that it ends with {type(error).__name__}: {one_line(error)}; "
+        "call it yourself with one of the batches"
+    ) from error

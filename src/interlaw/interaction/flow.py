@@ -23,19 +23,28 @@ from torch import Tensor, nn
 
 from interlaw.errors import InterlawError
 from interlaw.interaction.asked import options_from
-from interlaw.interaction.batches import Batch, Batches, device_of
+from interlaw.interaction.batches import Batch, Batches
 from interlaw.interaction.grams import NULLS, fourth_moment, heavy_shift, jackknife, spread_over_bases, widened
 from interlaw.interaction.intervals import with_intervals
 from interlaw.interaction.known_views import VIEWS
 from interlaw.interaction.layers import LayerInteraction, Layers
 from interlaw.interaction.layout import Place, layer_place
 from interlaw.interaction.matrix import plugin
-from interlaw.interaction.network import agreement, find_layers, frozen, kernel_of, superposition, unknown_kinds
+from interlaw.interaction.network import (
+    agreement,
+    device_of,
+    find_layers,
+    frozen,
+    kernel_of,
+    superposition,
+    unknown_kinds,
+)
 from interlaw.interaction.options import MatrixOptions, MeasureOptions, Options
 from interlaw.interaction.place import Places, Readout
 from interlaw.interaction.result import Interaction
 from interlaw.interaction.routes import Total
 from interlaw.interaction.soundness import require_padding_unread, require_sound
+from interlaw.interaction.views import next_tokens
 
 # Clusters before the precision is asked for the first time, and how much longer until the next: a quarter keeps the
 # cost of asking below that of measuring.
@@ -305,7 +314,7 @@ def gather(
     read, check_at, ended = 0, FIRST_CHECK, True
     with ExitStack() as stack:
         stack.enter_context(torch.inference_mode(False))  # autograd follows no tensor that is made in it
-        ahead = iter(batches)
+        ahead = map(next_tokens, batches) if view.with_targets else iter(batches)
         first = next(ahead)
         named = (find or partial(view.find, model, layer=options.layer))(first)
         stack.enter_context(frozen(model, device=batches.device, dtype=options.dtype))
@@ -357,7 +366,6 @@ def _batches(model: nn.Module, inputs: object, *, options: Options) -> Batches:
         dtype=options.dtype,
         most=options.max_clusters,
         groups=options.groups,
-        with_targets=VIEWS[options.view].with_targets,
     )
 
 

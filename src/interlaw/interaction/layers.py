@@ -16,9 +16,9 @@ import torch
 from torch import Tensor, nn
 
 from interlaw.charted import Charted
-from interlaw.interaction.batches import Batches, device_of
+from interlaw.interaction.batches import Batches
 from interlaw.interaction.matrix import Energies
-from interlaw.interaction.network import find_layers, kernel_of
+from interlaw.interaction.network import device_of, find_layers, kernel_of
 from interlaw.interaction.result import Interaction
 from interlaw.plain import Json
 from interlaw.size import counted

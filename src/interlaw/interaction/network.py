@@ -23,7 +23,8 @@ from torch import Tensor, nn
 from torch.utils import checkpoint
 
 from interlaw.errors import InterlawError, did_you_mean
-from interlaw.interaction.batches import Batch, device_of, explained, real_names
+from interlaw.interaction.batches import Batch
+from interlaw.interaction.cures import explained
 from interlaw.interaction.grams import haar_null
 from interlaw.interaction.layout import Place
 from interlaw.interaction.matrix import Energies, energies_from
@@ -50,8 +51,7 @@ def find_place(model: nn.Module, batch: Batch, *, layer: str | None) -> Place:
             )
         module = modules[str(layer)]  # of a table the output: what enters it are ids
         return Place(name=str(layer), module=module, output=isinstance(module, nn.Embedding))
-    real = batch.inputs.is_floating_point() if isinstance(batch.inputs, Tensor) else bool(real_names(batch.inputs))
-    if layer is None and real:
+    if layer is None and batch.real_names:
         return Place(name="input")
     tables = token_tables(model, batch)
     if len(tables) != 1:
@@ -177,6 +177,12 @@ def agreement(module: nn.Module, G: Tensor) -> tuple[float, float]:
     spread = (squares[0] * squares[1]).clamp(min=0).sqrt()
     # One coordinate has no spread of entries: the correlation is undefined and reads 0.
     return float(plain), float(inner / spread) if float(spread) > 0 else 0.0
+
+
+def device_of(model: nn.Module) -> torch.device:
+    """Where the model's weights are; the CPU for a model without any."""
+    tensor = next(chain(model.parameters(), model.buffers()), None)
+    return torch.device("cpu") if tensor is None else tensor.device
 
 
 @contextmanager

@@ -108,7 +108,7 @@ def require_padding_unread(places: Places, batch: Batch) -> bool:
 
     No mask reaches a Fourier transform or a convolution, and positions count padding on the left unless they are given.
     """
-    if batch.mask is None or batch.mask.dim() != 2 or isinstance(batch.inputs, Tensor):
+    if batch.mask is None or batch.mask.dim() != 2:
         return False
     real = batch.mask.bool()
     time = real.shape[1]
@@ -118,7 +118,6 @@ def require_padding_unread(places: Places, batch: Batch) -> bool:
         return False
     row = int(padded.int().argmax())
     keep, whole = real[row], batch.take(row, row + 1)
-    assert not isinstance(whole.inputs, Tensor)
     cut = {k: v[:, keep] if v.dim() > 1 and v.shape[1] == time else v for k, v in whole.inputs.items()}
     y, bare = _outputs(places, whole), _outputs(places, Batch(inputs=cut))
     y = y[:, keep] if y.dim() > 2 and y.shape[1] == time else y

@@ -43,9 +43,8 @@ def fed_tables(model: nn.Module, batch: Batch) -> dict[str, nn.Module]:
 
 def no_table(model: nn.Module, batch: Batch, *, fed: list[str]) -> InterlawError:
     """The refusal of inputs without a derivative, where no one table says where real numbers begin."""
-    inputs, name = batch.inputs, type(model).__name__
-    tensors = {"": inputs} if isinstance(inputs, Tensor) else inputs
-    kinds = {tensor.dtype for key, tensor in tensors.items() if key not in BESIDE}
+    name = type(model).__name__
+    kinds = {tensor.dtype for key, tensor in batch.inputs.items() if key not in BESIDE}
     for kind in kinds:
         if kind.is_complex:
             return InterlawError(
@@ -75,8 +74,7 @@ def _tables_of(model: nn.Module) -> list[str]:
 
 def _ids_of(batch: Batch) -> Tensor | None:
     """The token ids among the inputs: under their usual name, or the only whole numbers."""
-    given = {"input_ids": batch.inputs} if isinstance(batch.inputs, Tensor) else batch.inputs
-    whole = {name: one for name, one in given.items() if name not in BESIDE and _is_whole(one)}
+    whole = {name: one for name, one in batch.inputs.items() if name not in BESIDE and _is_whole(one)}
     return whole.get("input_ids", next(iter(whole.values())) if len(whole) == 1 else None)
 
 

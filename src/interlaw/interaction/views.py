@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -17,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from interlaw.errors import InterlawError
-from interlaw.interaction.batches import IGNORED, Batch, real_input
+from interlaw.interaction.batches import IGNORED, LONE, Batch
 from interlaw.interaction.layout import CONVOLUTIONS, Place, layer_place
 from interlaw.interaction.network import find_place
 from interlaw.interaction.options import Contribute, Options, View
@@ -128,6 +129,34 @@ def loss_view(options: Options, _: Outputs) -> Contribute:
     return InputSide(options, losses, draw=lambda y: ([torch.ones_like(y)], 1, 0))
 
 
+def next_tokens(batch: Batch) -> Batch:
+    """Inputs without the last token, and the label after each of them as its target; that of padding is ignored."""
+    ids = batch.inputs.get(LONE, batch.inputs.get("input_ids"))
+    if ids is None:
+        raise InterlawError(f"the loss view needs a batch with 'input_ids', found {sorted(batch.inputs)}")
+    if ids.is_floating_point() or ids.dim() != 2 or ids.shape[1] < 2:
+        raise InterlawError(
+            f"the loss view needs token ids (batch, time) with time at least 2, found {ids.dtype} of shape "
+            f"{tuple(ids.shape)}; pass ids, or use the input view"
+        )
+    labels = batch.inputs.get("labels", ids)
+    if labels.shape != ids.shape or labels.is_floating_point():
+        raise InterlawError(
+            f"the loss view needs a label a token, {IGNORED} where there is none, found {labels.dtype} of shape "
+            f"{tuple(labels.shape)} for ids of shape {tuple(ids.shape)}; leave labels out to predict the next token"
+        )
+    targets = labels[:, 1:].long()
+    if batch.mask is not None:
+        # Both ends of the pair: behind padding on the left, the first token is predicted from none that is real.
+        targets = targets.masked_fill((batch.mask[:, 1:] == 0) | (batch.mask[:, :-1] == 0), IGNORED)
+    inputs = {
+        name: value[:, :-1] if value.dim() >= 2 and value.shape[1] == ids.shape[1] else value
+        for name, value in batch.inputs.items()
+        if name != "labels"
+    }
+    return replace(batch, inputs=inputs, targets=targets)
+
+
 def losses(output: Any, batch: Batch) -> Tensor:
     """Next-token cross entropy in nats of each sequence, summed over its targets that are not ignored."""
     targets = batch.targets
@@ -158,7 +187,7 @@ def patches_of(model: nn.Module, batch: Batch, *, layer: str | None) -> Place:
     name, conv = _convolution(model, layer)
     channels, sides = conv.in_channels, conv.kernel_size
     if layer is None:
-        name, images = "input", real_input(batch.inputs)
+        name, images = "input", batch.inputs[batch.edited]
         channels = images.shape[1] if images.dim() > 1 else 0
         if images.dim() != len(sides) + 2:
             raise InterlawError(
