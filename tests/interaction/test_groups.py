@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import pytest
@@ -76,6 +76,25 @@ def test_streams_need_the_samples_of_a_group_after_each_other() -> None:
     assert measure(model, stream(), groups=GROUPS).num_clusters == 6
     with pytest.raises(InterlawError, match="a group that comes back after another; sort inputs and groups"):
         measure(model, stream(), groups=[0, 1, 2] * 4)
+
+
+@pytest.mark.parametrize(
+    ("unfit", "error", "found"),
+    [
+        (lambda x: x.numpy(), TypeError, "inputs must be .*; found ndarray"),
+        (lambda x: {"input": x}, TypeError, "inputs must be .*; found dict"),
+        (lambda x: [{}], TypeError, "found a batch of type dict"),
+        (lambda x: [{"input": x, "other": x[:3]}], InterlawError, "a dict of tensors with one first axis"),
+        (lambda x: x.to_sparse(), InterlawError, "expected dense inputs"),
+        (lambda x: x[0, 0], InterlawError, "a group that comes back after another"),
+    ],
+)
+def test_unfit_inputs_are_told_before_they_are_put_in_order(
+    unfit: Callable[[Tensor], object], error: type[Exception], found: str
+) -> None:
+    model, x = build("mlp", 12)
+    with pytest.raises(error, match=found):
+        measure(model, unfit(x), groups=[0, 1, 2] * 4)
 
 
 @pytest.mark.parametrize("groups", [[0] * 11, [0, 1] * 5])

@@ -237,6 +237,12 @@ def test_labels_that_are_no_tokens_are_refused(labels: Tensor) -> None:
         measure(Decoder(causal), [{"input_ids": IDS, "labels": labels}], view="loss")
 
 
+def test_one_token_alone_predicts_none_by_name_too() -> None:
+    for inputs in (IDS[:, :1], [{"input_ids": IDS[:, :1]}]):
+        with pytest.raises(InterlawError, match=r"token ids \(batch, time\) with time at least 2"):
+            measure(Decoder(causal), inputs, view="loss")
+
+
 # ---- padding that is read
 
 

@@ -17,12 +17,7 @@ ROWS_AT_ONCE = 64  # of the upper triangle, a block at a time: those of 64 group
 
 
 def coactivation_cost(num_clusters: int) -> int:
-    """Multiply-adds over D^2 / 2.
-
-    Example:
-        >>> coactivation_cost(5000)
-        9096
-    """
+    """Multiply-adds over D^2 / 2."""
     return num_clusters + MOST_GROUPS**2
 
 
@@ -54,16 +49,12 @@ class CoactivationAccumulator:
     @property
     def num_groups(self) -> int:
         """How many groups there are to leave out in turn."""
-        return -(-self._num_clusters // self._size)
-
-    @property
-    def _num_clusters(self) -> int:
-        return sum(map(len, self._kept))
+        return -(-sum(map(len, self._kept)) // self._size)
 
     @property
     def _size(self) -> int:
         """Clusters in a group."""
-        return -(-self._num_clusters // MOST_GROUPS)
+        return -(-sum(map(len, self._kept)) // MOST_GROUPS)
 
     def mean(self, *, every: int = 1, start: int = 0) -> Tensor:
         """G, the A_n summed over their weights: D x D in float64; of every so many groups alone, from a first one."""

@@ -6,7 +6,7 @@ is that of a part.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -23,12 +23,12 @@ def entering(args: tuple[Any, ...], kwargs: Mapping[str, Any], *, name: str) -> 
     raise InterlawError(f"expected '{name}' to take a tensor, found none among its arguments; name another module")
 
 
-def replaced(value: Any, h: Tensor, *, by: Tensor) -> Any:
-    """Nested arguments with another tensor wherever h itself stands."""
+def changed(value: Any, change: Callable[[Tensor], Tensor]) -> Any:
+    """Nested arguments or outputs with every tensor changed."""
     if type(value) in (tuple, list):
-        return type(value)(replaced(item, h, by=by) for item in value)
-    named = {name: replaced(item, h, by=by) for name, item in value.items()} if type(value) is dict else value
-    return by if value is h else named
+        return type(value)(changed(item, change) for item in value)
+    named = {name: changed(item, change) for name, item in value.items()} if type(value) is dict else value
+    return change(value) if isinstance(value, Tensor) else named
 
 
 def tensors_in(value: Any) -> list[Tensor]:

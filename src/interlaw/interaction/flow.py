@@ -51,9 +51,6 @@ from interlaw.interaction.views import next_tokens
 FIRST_CHECK, CHECK_GROWTH = 64, 1.25
 STEP = 64  # clusters at once where something is decided, or much is kept, between pieces
 
-NOTHING_IN_COMMON = (
-    "expected samples with a direction in common at '{layer}', found {clusters} with nearly none; give more samples"
-)
 COPIES = "all {samples} samples are the same one, so that intervals over them say nothing; give samples that differ"
 HEAVY = (
     "one cluster more or less like one of the {groups} would move the ratio by {shift:.1f} standard errors: its "
@@ -246,7 +243,10 @@ class Gathered:
         if not bool(grams.trace.sum() > 0):
             raise NoDerivativeError(name)
         if not math.isfinite(ratio.value + ratio.stderr):
-            raise InterlawError(NOTHING_IN_COMMON.format(layer=name, clusters=grams.num_clusters))
+            raise InterlawError(
+                f"expected samples with a direction in common at '{name}', found {grams.num_clusters} with nearly "
+                "none; give more samples"
+            )
         energy, participation = estimates["energy"].value, estimates["participation_ratio"].value
         m2 = energy * (1 - participation / grams.dim)
         m4 = fourth_moment([G / by for G in total.quarters])
@@ -310,7 +310,12 @@ def gather(
         optional: Whether places that cannot be measured are left out, rather than refused.
         route: "matrix" gathers G alone; the options' own when None.
     """
-    batches, view, totals = _batches(model, inputs, options=options), VIEWS[options.view], dict[str, Total]()
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"expected a torch.nn.Module, then its inputs: measure(model, x); found {type(model).__name__}")
+    batches = Batches(
+        inputs, device=device_of(model), dtype=options.dtype, most=options.max_clusters, groups=options.groups
+    )
+    view, totals = VIEWS[options.view], dict[str, Total]()
     read, check_at, ended = 0, FIRST_CHECK, True
     with ExitStack() as stack:
         stack.enter_context(torch.inference_mode(False))  # autograd follows no tensor that is made in it
@@ -333,9 +338,8 @@ def gather(
             if options.progress is not None:
                 options.progress(read)
             for name, part in parts.items():
-                if name not in totals:
-                    totals[name] = Total(expected=batches.expected, route=route or options.route)
-                totals[name].add(part, piece.groups)
+                total = totals.setdefault(name, Total(expected=batches.expected, route=route or options.route))
+                total.add(part, piece.groups)
             if options.rel_error is not None and (done := min(total.done for total in totals.values())) >= check_at:
                 if _are_precise(totals, options, rel_error=options.rel_error):
                     ended = False
@@ -353,19 +357,6 @@ def gather(
         are_copies=batches.are_copies,
         mean_square=outputs.mean_square,
         target_met=(None if options.rel_error is None else _are_precise(totals, options, rel_error=options.rel_error)),
-    )
-
-
-def _batches(model: nn.Module, inputs: object, *, options: Options) -> Batches:
-    """The inputs in batches, as the options ask for them."""
-    if not isinstance(model, nn.Module):
-        raise TypeError(f"expected a torch.nn.Module, then its inputs: measure(model, x); found {type(model).__name__}")
-    return Batches(
-        inputs,
-        device=device_of(model),
-        dtype=options.dtype,
-        most=options.max_clusters,
-        groups=options.groups,
     )
 
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import Any, Literal, Protocol, TypedDict, runtime_checkable
+from typing import Any, Literal, TypedDict
 
 import torch
 from torch import nn
@@ -26,12 +26,8 @@ Contribute = Callable[[Places, Batch], dict[str, Contribution]]
 """A view at work: batches in order, what they add at every place out; it may remember what it has seen."""
 
 
-@runtime_checkable
-class FindPlace(Protocol):
-    """From a model, a batch and the option `layer` to where h lives."""
-
-    def __call__(self, model: nn.Module, batch: Batch, /, *, layer: str | None) -> Place:
-        """The place."""
+FindPlace = Callable[..., Place]
+"""From a model, a batch and layer=, the option, to where h lives."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,16 +137,6 @@ def _whole(least: int) -> Callable[[Any], bool]:
     return lambda v: v is None or (isinstance(v, Integral) and int(v) >= least)
 
 
-def _is_probes(value: object) -> bool:
-    """Whether it is a number of probes (True is none), or a word for one."""
-    return value in (None, "exact") or (type(value) is int and value >= 1)
-
-
-def _is_precision(value: object) -> bool:
-    """Whether it is a type of real numbers, or None."""
-    return value is None or (isinstance(value, torch.dtype) and value.is_floating_point)
-
-
 # option, whether a value fits, what was expected, what to do
 VALUES: tuple[tuple[str, Callable[[Any], bool], str, str], ...] = (
     *((name, known.__contains__, f"{name} to be one of {known}", "leave it out") for name, known in CHOICES.items()),
@@ -160,7 +146,12 @@ VALUES: tuple[tuple[str, Callable[[Any], bool], str, str], ...] = (
         "a whole number as seed",
         "0 will do, 64 bits are the most",
     ),
-    ("probes", _is_probes, "probes to be a positive number, 'exact' or None", "None chooses"),
+    (
+        "probes",
+        lambda v: v in (None, "exact") or (type(v) is int and v >= 1),  # True is no number of probes
+        "probes to be a positive number, 'exact' or None",
+        "None chooses",
+    ),
     (
         "max_clusters",
         _whole(LEAST_CLUSTERS),
@@ -175,7 +166,12 @@ VALUES: tuple[tuple[str, Callable[[Any], bool], str, str], ...] = (
         "a rel_error above 0",
         "choose one such as 0.02",
     ),
-    ("dtype", _is_precision, "a dtype of real numbers", "use torch.float32 or torch.float64"),
+    (
+        "dtype",
+        lambda v: v is None or (isinstance(v, torch.dtype) and v.is_floating_point),
+        "a dtype of real numbers",
+        "use torch.float32 or torch.float64",
+    ),
     ("outputs", lambda v: isinstance(v, Sequence | None), "a list of indices as outputs", "write outputs=[3] for one"),
     (
         "outputs",

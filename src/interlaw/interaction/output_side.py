@@ -53,7 +53,12 @@ WIDEST_MATRICES = 256  # more outputs than this are measured by their images alo
 
 def projected_view(options: Options, read: Outputs) -> Contribute:
     """G = P E[J J^T] P^T; P has entries N(0, 1/m) and never changes."""
-    return output_view(options, lambda output, batch: _project(read(output, batch)))
+
+    def projected(output: Any, batch: Batch) -> Tensor:
+        y = read(output, batch)
+        return y @ _projection(y.shape[1]).to(y).T
+
+    return output_view(options, projected)
 
 
 def output_view(options: Options, outputs: Outputs) -> Contribute:
@@ -71,12 +76,6 @@ def output_view(options: Options, outputs: Outputs) -> Contribute:
         return {name: Contribution(content=content, weights=ones(rows), dim=dim, are_matrices=multiplied)}
 
     return exact
-
-
-def _project(y: Tensor) -> Tensor:
-    """P y with the fixed P."""
-    projected: Tensor = y @ _projection(y.shape[1]).to(y).T
-    return projected
 
 
 @lru_cache(maxsize=1)
@@ -267,8 +266,6 @@ def attend(
 
 
 class _Attention(torch.autograd.Function):
-    """The weighted values, and their tangent."""
-
     @staticmethod
     def forward(
         ctx: Any, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, guarded: bool, scale: float
@@ -299,7 +296,6 @@ class _Attention(torch.autograd.Function):
 
 
 def _total(terms: list[Tensor]) -> Tensor:
-    """The sum, written into the first."""
     first, *rest = terms
     for term in rest:
         first.add_(term)
@@ -352,7 +348,6 @@ def transform(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tens
 
 
 def _moves(x: Tensor | None) -> bool:
-    """Whether it has a tangent."""
     return x is not None and forward_ad.unpack_dual(x).tangent is not None  # type: ignore[no-untyped-call]
 
 

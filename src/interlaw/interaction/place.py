@@ -22,7 +22,7 @@ from torch.utils.hooks import RemovableHandle
 
 from interlaw.errors import InterlawError
 from interlaw.interaction.batches import Batch
-from interlaw.interaction.entering import entering, replaced
+from interlaw.interaction.entering import changed, entering
 from interlaw.interaction.layout import NO_ROWS, Arrange, Place, layouts_of, no_layout
 from interlaw.machine import free_bytes
 
@@ -250,7 +250,8 @@ def _hook(place: Place, edit: Callable[[Any], Tensor]) -> RemovableHandle:
 
     def before(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         h = entering(args, kwargs, name=place.name)
-        return replaced((args, kwargs), h, by=edit(h))
+        edited = edit(h)
+        return changed((args, kwargs), lambda tensor: edited if tensor is h else tensor)
 
     return place.module.register_forward_pre_hook(before, with_kwargs=True)
 

@@ -5,7 +5,7 @@ Legend: A_n = V_n V_n^T the contribution of cluster n, V_n its factor, D x r; K_
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
@@ -34,6 +34,11 @@ BEYOND = "expected derivatives whose squares the precision can hold, found large
 MOST_MULTIPLIED = 256  # coordinates of matrices that are multiplied for the spread over bases, which is small beyond
 
 
+def whole(factors: Tensor) -> Iterator[Tensor]:
+    """Factors that are stored as they are have one slice."""
+    yield factors
+
+
 @dataclass(frozen=True, kw_only=True)
 class Contribution:
     """What a batch adds to G at one place.
@@ -54,7 +59,7 @@ class Contribution:
     dim: int
     are_matrices: bool = False
     num_probes: int = 0
-    slices: Slices | None = None
+    slices: Slices = whole
     masked: Tensor | None = None
 
     def take(self, start: int, stop: int | None) -> Contribution:
@@ -63,12 +68,11 @@ class Contribution:
 
     def followed_by(self, other: Contribution) -> Contribution:
         """This one's samples and then the other's."""
-        pair = [self, other]
-        if self.are_matrices != other.are_matrices:
-            pair = [one if one.are_matrices else one._multiplied_out() for one in pair]
-        join = torch.cat if pair[1].are_matrices else _same_rank
-        content, weights = join([one.content for one in pair]), torch.cat([one.weights for one in pair])
-        return replace(pair[1], content=content, weights=weights)
+        pair, multiplied = [self, other], self.are_matrices or other.are_matrices
+        contents = [V @ V.mT if multiplied and not one.are_matrices else V for one in pair for V in [one.content]]
+        content = torch.cat(contents) if multiplied else _same_rank(contents)
+        weights = torch.cat([self.weights, other.weights])
+        return replace(other, content=content, weights=weights, are_matrices=multiplied)
 
     def pooled(self, sizes: list[int]) -> Contribution:
         """Neighbours summed, so many at a time: matrices added, factors side by side."""
@@ -79,10 +83,6 @@ class Contribution:
         else:
             content = _same_rank([piece.transpose(0, 1).flatten(1)[None] for piece in pieces])
         return replace(self, content=content, weights=weights, masked=None)
-
-    def _multiplied_out(self) -> Contribution:
-        """Matrices in place of factors."""
-        return replace(self, content=self.content @ self.content.mT, are_matrices=True)
 
 
 class DenseAccumulator:
@@ -236,16 +236,11 @@ def choose_route(num_clusters: int, *, rank: int, dim: int) -> str:
     return "dense" if dense <= gram else "gram"
 
 
-ROUTES: dict[str, Callable[[int, Slices], Accumulator]] = {
-    "gram": GramAccumulator,
-    "dense": DenseAccumulator,
-    "matrix": MatrixAccumulator,
-}
-
-
-def accumulator(route: str, *, dim: int, slices: Slices | None = None) -> Accumulator:
+def accumulator(route: str, *, dim: int, slices: Slices = whole) -> Accumulator:
     """An empty accumulator of the route; `slices` unfolds stored factors that are too wide to keep (`token` view)."""
-    return ROUTES[route](dim, _whole if slices is None else slices)
+    kinds: dict[str, type[GramAccumulator | DenseAccumulator]]
+    kinds = {"gram": GramAccumulator, "dense": DenseAccumulator, "matrix": MatrixAccumulator}
+    return kinds[route](dim, slices)
 
 
 def grams_of(
@@ -383,11 +378,6 @@ def _side_by_side(factors: Tensor, slices: Slices) -> Tensor:
 def max_groups(dim: int) -> int:
     """How many D x D float64 matrices fit the memory set aside for the dense route, and no more than pay off."""
     return min(DENSE_GROUPS, DENSE_BYTES // (torch.float64.itemsize * dim**2))
-
-
-def _whole(factors: Tensor) -> Iterator[Tensor]:
-    """Factors that are stored as they are have one slice."""
-    yield factors
 
 
 def _same_rank(parts: Sequence[Tensor]) -> Tensor:

@@ -49,12 +49,7 @@ class Estimate:
 
 
 def student_quantile(probability: float, *, degrees: int | float) -> float:
-    """Quantile of Student's t.
-
-    Example:
-        >>> round(student_quantile(0.975, degrees=30), 3)
-        2.042
-    """
+    """Quantile of Student's t."""
     return float(stdtrit(degrees, probability))
 
 
@@ -63,13 +58,11 @@ class Scale:
     """A monotone change of variable.
 
     Attributes:
-        name: What it is called.
         there: From the quantity to the scale; values outside the range are moved to its edge.
         back: From the scale to the quantity.
         slope: The derivative of `there`: turns a standard error of the quantity into one on the scale.
     """
 
-    name: str
     there: Callable[[Tensor], Tensor]
     back: Callable[[Tensor], Tensor]
     slope: Callable[[Tensor], Tensor]
@@ -86,27 +79,20 @@ def _above_0(value: Tensor) -> Tensor:
 
 
 LOGIT = Scale(
-    name="logit",
     there=lambda value: _inside(value).log() - (-_inside(value)).log1p(),
     back=torch.sigmoid,
     slope=lambda value: 1 / (_inside(value) * (1 - _inside(value))),
 )
 LOG = Scale(
-    name="log",
     there=lambda value: _above_0(value).log(),
     back=lambda value: value.clamp(max=MOST_LOG).exp(),
     slope=lambda value: 1 / _above_0(value),
 )
-PLAIN = Scale(name="plain", there=lambda value: value, back=lambda value: value, slope=torch.ones_like)
+PLAIN = Scale(there=lambda value: value, back=lambda value: value, slope=torch.ones_like)
 
 
 def own_scale(name: str) -> Scale:
-    """The scale of a quantity that is clear of the ends of its range.
-
-    Example:
-        >>> own_scale("aofe_ratio").name, own_scale("energy").name, own_scale("excess_ratio").name
-        ('logit', 'log', 'plain')
-    """
+    """The scale of a quantity that is clear of the ends of its range."""
     return LOGIT if name in BETWEEN_0_AND_1 else PLAIN if name in SIGNED else LOG
 
 

@@ -7,9 +7,9 @@ next-token loss whose predictor sees its targets, or gives no logits.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, cast
 
 import torch
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from interlaw.errors import InterlawError
 from interlaw.interaction.batches import IGNORED, Batch
-from interlaw.interaction.entering import doubles_of, entering, tensors_in
+from interlaw.interaction.entering import changed, doubles_of, entering, tensors_in
 from interlaw.interaction.layout import Place
 from interlaw.interaction.network import token_tables
 from interlaw.interaction.place import Places, leaf, output_tensor, pattern
@@ -148,13 +148,10 @@ def _require_whole(places: Places, batch: Batch) -> None:
     """Leaves out modules that get a view or a copy of their first tensor beside it: a derivative at the first alone."""
     doubles: dict[str, list[str]] = {}
 
-    def watch(name: str) -> Callable[..., None]:
-        def before(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-            h = entering(args, kwargs, name=name)
-            if h.is_floating_point() and (named := doubles_of(h, args, kwargs)):
-                doubles[name] = named
-
-        return before
+    def watch(name: str, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        h = entering(args, kwargs, name=name)
+        if h.is_floating_point() and (named := doubles_of(h, args, kwargs)):
+            doubles[name] = named
 
     def traced(tensor: Tensor) -> Tensor:
         return tensor.detach().requires_grad_().clone() if tensor.is_floating_point() else tensor.clone()
@@ -167,8 +164,8 @@ def _require_whole(places: Places, batch: Batch) -> None:
             if isinstance(module, nn.Embedding):
                 stack.callback(module.register_forward_hook(lambda module, args, output: traced(output)).remove)
         for place in inside:
-            hook = cast("nn.Module", place.module).register_forward_pre_hook(watch(place.name), with_kwargs=True)
-            stack.callback(hook.remove)
+            watched = cast("nn.Module", place.module)
+            stack.callback(watched.register_forward_pre_hook(partial(watch, place.name), with_kwargs=True).remove)
         batch.changed(traced).fed_to(places.model)
     places.leave_out(
         {
@@ -184,22 +181,19 @@ def _constants(places: Places, batch: Batch) -> list[_Constant]:
     constants: dict[str, _Constant] = {}
     ran: list[str] = []
 
-    def watch(name: str) -> Callable[..., None]:
-        def after(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
-            outputs = [tensor for tensor in tensors_in(output) if tensor.is_floating_point()]
-            entered = [tensor for tensor in tensors_in((args, kwargs)) if tensor.requires_grad]
-            inside = any(other.startswith(f"{name}.") for other in constants)
-            whole = any(other.startswith(f"{name}.") for other in ran)  # quantised layers have parts that never run
-            ran.append(name)
-            if entered and outputs and not inside and not _has_derivative(outputs, entered, any_is_enough=whole):
-                constants[name] = _Constant(name, module, args, kwargs, outputs)
-
-        return after
+    def watch(name: str, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
+        outputs = [tensor for tensor in tensors_in(output) if tensor.is_floating_point()]
+        entered = [tensor for tensor in tensors_in((args, kwargs)) if tensor.requires_grad]
+        inside = any(other.startswith(f"{name}.") for other in constants)
+        whole = any(other.startswith(f"{name}.") for other in ran)  # quantised layers have parts that never run
+        ran.append(name)
+        if entered and outputs and not inside and not _has_derivative(outputs, entered, any_is_enough=whole):
+            constants[name] = _Constant(name, module, args, kwargs, outputs)
 
     with ExitStack() as stack:
         for name, module in places.model.named_modules():
             if name:
-                stack.callback(module.register_forward_hook(watch(name), with_kwargs=True).remove)
+                stack.callback(module.register_forward_hook(partial(watch, name), with_kwargs=True).remove)
         places.run(batch, leaf)
     return list(constants.values())
 
@@ -221,15 +215,8 @@ def _has_derivative(outputs: list[Tensor], entered: list[Tensor], *, any_is_enou
 
 def _follows_its_inputs(suspect: _Constant) -> bool:
     """Whether many of the outputs change when the inputs do, a little."""
-
-    def nudged(value: Any) -> Any:
-        if isinstance(value, Tensor) and value.is_floating_point():
-            return value.detach() * (1 + NUDGE * pattern(value))
-        if isinstance(value, tuple | list):
-            return type(value)(map(nudged, value)) if type(value) in (tuple, list) else value
-        return {name: nudged(item) for name, item in value.items()} if type(value) is dict else value
-
-    again = tensors_in(suspect.module(*nudged(suspect.args), **nudged(suspect.kwargs)))
+    args, kwargs = changed((suspect.args, suspect.kwargs), partial(_shaken, by=NUDGE))
+    again = tensors_in(suspect.module(*args, **kwargs))
     pairs = zip(suspect.outputs, [tensor for tensor in again if tensor.is_floating_point()], strict=False)
     return any(
         before.shape == after.shape and float((before != after).double().mean()) > LEAST_CHANGE
@@ -238,25 +225,18 @@ def _follows_its_inputs(suspect: _Constant) -> bool:
     )
 
 
+def _shaken(tensor: Tensor, *, by: float) -> Tensor:
+    """Real numbers, each changed by at most such a share of it; other tensors as they are."""
+    return tensor.detach() * (1 + by * pattern(tensor)) if tensor.is_floating_point() else tensor
+
+
 def _reaches_outputs(suspect: _Constant, places: Places, *, batch: Batch) -> bool:
     """Whether the network's outputs follow those of a module: not where it only ranks tokens or experts to choose."""
-
-    def touched(module: nn.Module, args: object, output: Any) -> Any:
-        if isinstance(output, tuple):
-            return tuple(touched(module, args, item) for item in output)
-        return (
-            output * (1 + TOUCH * pattern(output))
-            if isinstance(output, Tensor) and output.is_floating_point()
-            else output
-        )
-
-    def runs() -> list[Tensor]:
-        return tensors_in(places.run(batch, lambda place, h: h))
-
-    before = runs()
-    handle = suspect.module.register_forward_hook(touched)
+    before = tensors_in(places.run(batch, lambda place, h: h))
+    touch = partial(_shaken, by=TOUCH)
+    handle = suspect.module.register_forward_hook(lambda module, args, output: changed(output, touch))
     try:
-        after = runs()
+        after = tensors_in(places.run(batch, lambda place, h: h))
     finally:
         handle.remove()
     return any(not torch.equal(one, other) for one, other in zip(before, after, strict=False))

@@ -5,8 +5,8 @@ Tables of positions are fed with other numbers, and those of segments too; the f
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
 import torch
@@ -26,17 +26,13 @@ def fed_tables(model: nn.Module, batch: Batch) -> dict[str, nn.Module]:
     if ids is None:
         return fed
 
-    def watch(name: str) -> Callable[..., None]:
-        def before(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-            if any(_are(tensor, ids) for tensor in tensors_in((args, kwargs))):
-                fed[name] = module
-
-        return before
+    def watch(name: str, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        if any(_are(tensor, ids) for tensor in tensors_in((args, kwargs))):
+            fed[name] = module
 
     with ExitStack() as stack, torch.no_grad():
-        for name in _tables_of(model):
-            hook = model.get_submodule(name).register_forward_pre_hook(watch(name), with_kwargs=True)
-            stack.callback(hook.remove)
+        for name, table in _tables_of(model).items():
+            stack.callback(table.register_forward_pre_hook(partial(watch, name), with_kwargs=True).remove)
         few.repeated(1).fed_to(model)  # copies: a network may write into them
     return fed
 
@@ -67,19 +63,15 @@ def no_table(model: nn.Module, batch: Batch, *, fed: list[str]) -> InterlawError
     )
 
 
-def _tables_of(model: nn.Module) -> list[str]:
-    """Names of the tables."""
-    return [name for name, module in model.named_modules() if name and isinstance(module, nn.Embedding)]
+def _tables_of(model: nn.Module) -> dict[str, nn.Module]:
+    return {name: module for name, module in model.named_modules() if name and isinstance(module, nn.Embedding)}
 
 
 def _ids_of(batch: Batch) -> Tensor | None:
     """The token ids among the inputs: under their usual name, or the only whole numbers."""
-    whole = {name: one for name, one in batch.inputs.items() if name not in BESIDE and _is_whole(one)}
+    kinds = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
+    whole = {name: one for name, one in batch.inputs.items() if name not in BESIDE and one.dtype in kinds}
     return whole.get("input_ids", next(iter(whole.values())) if len(whole) == 1 else None)
-
-
-def _is_whole(tensor: Tensor) -> bool:
-    return not (tensor.is_floating_point() or tensor.is_complex() or tensor.dtype == torch.bool)
 
 
 def _are(tensor: Tensor, ids: Tensor) -> bool:
