@@ -403,7 +403,7 @@ def test_pieces_are_sized_by_what_a_sample_keeps(monkeypatch: pytest.MonkeyPatch
     model, ids = build("gpt", 50)
     batch = Batch(inputs={LONE: ids})
     places = Places(model, [find_place(model, batch, layer=None)])
-    with frozen(model, device=torch.device("cpu")):
+    with frozen(model):
         monkeypatch.setattr("interlaw.interaction.place.free_bytes", lambda device: 10**12)
         assert places.at_once(batch) == 50
         monkeypatch.setattr("interlaw.interaction.place.free_bytes", lambda device: 400_000)
@@ -432,7 +432,7 @@ def test_pieces_on_a_processor_fit_its_caches(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("interlaw.interaction.place.free_bytes", lambda device: 10**12)
     batch = Batch(inputs={LONE: ids})
     places = Places(model, [find_place(model, batch, layer=None)])
-    with frozen(model, device=torch.device("cpu")):
+    with frozen(model):
         monkeypatch.setattr("interlaw.interaction.place.CACHED_BYTES", 200_000)
         assert LEAST_PIECE < places.at_once(batch) < 50
         monkeypatch.setattr("interlaw.interaction.place.CACHED_BYTES", 1)

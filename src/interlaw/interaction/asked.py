@@ -48,7 +48,6 @@ def _require_use(options: Options) -> None:
 
 
 def _without_use(options: Options, name: str) -> InterlawError:
-    """The refusal of an option, with the views that have a use for it."""
     others = ", ".join(other for other, view in VIEWS.everything().items() if name not in view.useless)
     return InterlawError(
         f"the {options.view} view has no use for {name}, found {getattr(options, name)!r}; leave it out, or use one of "

@@ -141,7 +141,7 @@ class Batches:
         lengths = [len(inputs)] if isinstance(inputs, Tensor) and inputs.dim() else []
         counts = lengths + ([] if most is None else [most])
         self.expected = min(counts, default=None) if self._groups is None else int(self._groups[-1]) + 1
-        self.device = device
+        self._device = device
         self._dtype = dtype
         self._most = most
         self._digests: list[bytes] = []
@@ -171,7 +171,7 @@ class Batches:
 
     def _moved(self, tensor: Tensor) -> Tensor:
         """On the device, without a history; what was made in inference mode is copied, autograd cannot save it."""
-        moved = tensor.detach().to(self.device)
+        moved = tensor.detach().to(self._device)
         moved = moved.clone() if moved.is_inference() else moved
         return moved.to(self._dtype) if self._dtype is not None and moved.is_floating_point() else moved
 
@@ -254,7 +254,6 @@ def _in_order(given: Iterable[object], codes: list[int], *, most: int | None) ->
 
 
 def _not_one_each(labels: int, samples: int) -> InterlawError:
-    """The refusal of labels whose number is not that of the samples."""
     return InterlawError(
         f"expected one group a sample, found {labels} groups for {samples} samples; give a label for each sample"
     )

@@ -82,7 +82,6 @@ def compare(
 
 
 def _require_alike(a: Interaction, b: Interaction, *, across: bool) -> None:
-    """Checks that both are about the same kind of matrix."""
     kinds = [{"view": one.view} | {name: one.settings[name] for name in KIND} for one in (a, b)]
     places = [{} if across else {"layer": one.layer, "dim": one.dim} for one in (a, b)]
     for cure, (mine, other) in (("", kinds), ("; pass across=True to compare different places", places)):
@@ -95,7 +94,6 @@ def _require_alike(a: Interaction, b: Interaction, *, across: bool) -> None:
 
 
 def _require_paired(a: Interaction, b: Interaction) -> None:
-    """Checks that both saw the same clusters and have what pairing needs."""
     if a.grams is None or b.grams is None:
         raise InterlawError(
             "expected two measurements with their Gram matrices, found one without; keep the .npz beside the .json, "

@@ -322,7 +322,7 @@ def gather(
         ahead = map(next_tokens, batches) if view.with_targets else iter(batches)
         first = next(ahead)
         named = (find or partial(view.find, model, layer=options.layer))(first)
-        stack.enter_context(frozen(model, device=batches.device, dtype=options.dtype))
+        stack.enter_context(frozen(model, dtype=options.dtype))
         positions = options.positions or view.positions
         places = Places(model, named, optional=optional, last_only=positions == "last")
         size = options.batch_size or (places.at_once(first, limit_bytes=options.memory_limit) if named else STEP)

@@ -17,17 +17,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from interlaw.errors import InterlawError, require_among
-from interlaw.interaction.grams import (
-    LEVEL,
-    NULLS,
-    Grams,
-    Null,
-    Totals,
-    from_totals,
-    jackknife,
-    require_clusters,
-    widened,
-)
+from interlaw.interaction.grams import LEVEL, NULLS, Grams, Null, Totals, from_totals, jackknife, widened
 from interlaw.interaction.result import Interaction
 from interlaw.interaction.scales import PLAIN, REPLICATES, Estimate, Scale, at_an_end, own_scale, student_quantile
 
@@ -57,7 +47,6 @@ def bootstrap(
 
     Source: Efron & Tibshirani 1993, chapter 12 (bootstrap-t).
     """
-    require_clusters(grams)
     values = jackknife(grams, null=null, level=level)
     groups = len(grams.counts)
     draws = torch.randint(0, groups, (replicates, groups), generator=torch.Generator().manual_seed(seed))
@@ -108,12 +97,10 @@ def without_each_copy(grams: Grams, w: Float[Tensor, "b g"]) -> Totals:
     squares = (w**2 @ torch.stack([c**2, t**2], 1)).unbind(1)
     c_squares, t_squares = (total[:, None] - (2 * w - 1) * x**2 for total, x in zip(squares, (c, t), strict=True))
     inside_c, inside_t = c**2 - c, t**2 - grams.self_trace
+    pairs = ((whole.energy, grams.energy, grams.self_energy), (whole.diagonal, grams.diagonal, grams.self_diagonal))
     energy, diagonal = (
         total[:, None] - 2 * (w @ (cross - torch.diag(cross.diagonal()))) - (cross.diagonal() - own)
-        for total, cross, own in (
-            (whole.energy, grams.energy, grams.self_energy),
-            (whole.diagonal, grams.diagonal, grams.self_diagonal),
-        )
+        for total, cross, own in pairs
     )
     return Totals(
         energy=energy,
@@ -180,9 +167,8 @@ def with_intervals(measurement: Interaction, kind: str, *, level: float | None =
         raise InterlawError("expected a measurement with its Gram matrices, found none; keep its .npz beside its .json")
     level = measurement.settings["level"] if level is None else level
     null = NULLS[measurement.settings["null"]]
-    estimates: dict[str, Any]
     if kind == "jackknife":
-        estimates = dict(jackknife(measurement.grams, null=null, level=level))
+        estimates: dict[str, Any] = dict(jackknife(measurement.grams, null=null, level=level))
     else:
         studentized = kind == "bootstrap-t"
         estimates = dict(bootstrap(measurement.grams, null=null, level=level, studentized=studentized, seed=seed))

@@ -110,7 +110,6 @@ class Layers(Charted, tuple[LayerInteraction, ...]):
         return f"{counted(len(self), 'layer')}, {self[0].interaction.view} view\n{table}{left_out}"
 
     def _repr_html_(self) -> str:
-        """The table that a notebook shows."""
         return str(self.to_frame().to_html(index=False, float_format="{:.4f}".format))
 
 

@@ -48,7 +48,6 @@ class Energies:
     excess_ratio: float
 
     def __getitem__(self, name: str) -> float:
-        """The quantity of that name."""
         return float(self.to_dict()[name])
 
     def to_dict(self) -> dict[str, int | float]:

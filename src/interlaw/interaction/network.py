@@ -66,7 +66,7 @@ def token_tables(model: nn.Module, batch: Batch | None) -> dict[str, nn.Module]:
         return {"embeddings": table}
     if batch is None or not any(isinstance(module, nn.Embedding) for module in model.modules()):
         return {}
-    with frozen(model, device=device_of(model)):
+    with frozen(model):
         return fed_tables(model, batch)
 
 
@@ -186,16 +186,12 @@ def device_of(model: nn.Module) -> torch.device:
 
 
 @contextmanager
-def frozen(model: nn.Module, *, device: torch.device, dtype: torch.dtype | None = None) -> Iterator[None]:
+def frozen(model: nn.Module, *, dtype: torch.dtype | None = None) -> Iterator[None]:
     """Freezes the weights, so that no graph outlives a batch, and allows gradients; all restored afterwards.
 
     Args:
         model: The network.
-        device: Where its weights are.
         dtype: Precision of weights and derivatives for the time being; the weights' own when None.
-
-    Raises:
-        InterlawError: A normalisation layer in train mode mixes the samples of a batch.
     """
     _require_independent_samples(model)
     _require_weights(model)
@@ -211,7 +207,7 @@ def frozen(model: nn.Module, *, device: torch.device, dtype: torch.dtype | None 
                 if tensor.is_floating_point():
                     stack.callback(setattr, tensor, "data", tensor.data)
                     tensor.data = tensor.data.to(dtype)
-        stack.enter_context(torch.autocast(device.type, enabled=False))  # the precision is `dtype`
+        stack.enter_context(torch.autocast(device_of(model).type, enabled=False))  # the precision is `dtype`
         stack.enter_context(torch.enable_grad())
         stack.enter_context(explained())
         yield
@@ -236,7 +232,6 @@ def _require_weights(model: nn.Module) -> None:
 
 @contextmanager
 def _standing_still(model: nn.Module) -> Iterator[None]:
-    """Runs the network plainly, and leaves it as it was."""
     named = chain(model.named_parameters(), model.named_buffers())
     # tensors made in inference mode count no writes; copies stand in for them
     tensors = {name: tensor for name, tensor in named if not tensor.is_inference()}

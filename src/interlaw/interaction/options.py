@@ -26,17 +26,13 @@ Contribute = Callable[[Places, Batch], dict[str, Contribution]]
 """A view at work: batches in order, what they add at every place out; it may remember what it has seen."""
 
 
-FindPlace = Callable[..., Place]
-"""From a model, a batch and layer=, the option, to where h lives."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class View:
     """One answer to which matrix G is meant; `VIEWS` holds them by name.
 
     Attributes:
         start: From the options, and the outputs that they read, to what makes contributions of batches.
-        place: Where h lives; None where nothing is differentiated.
+        place: From a model, a batch and layer=, the option, to where h lives; None where nothing is differentiated.
         null: The ratio by chance, a name in `NULLS`.
         positions: Which outputs of sequences count unless the options say so: "all" or the "last".
         useless: Options that mean nothing to it.
@@ -51,7 +47,7 @@ class View:
     """
 
     start: Callable[[Options, Outputs], Contribute]
-    place: FindPlace | None = find_place
+    place: Callable[..., Place] | None = find_place
     null: str = "haar"
     positions: str = "all"
     useless: tuple[str, ...] = ()

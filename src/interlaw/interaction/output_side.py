@@ -148,8 +148,7 @@ class Probed:
         matrices = (images @ images.mT).double()
         if self._directions is not None:
             W = self._directions
-            along = partial(_along, W)
-            rows = _rows(places, batch, outputs=self._outputs, cotangents=along).double()
+            rows = _rows(places, batch, outputs=self._outputs, cotangents=partial(_along, W)).double()
             W = W.double()
             matrices = matrices + W @ (rows @ rows.mT - W.T @ matrices @ W) @ W.T
         total = matrices.sum(0)

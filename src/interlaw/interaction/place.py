@@ -283,7 +283,6 @@ def leaf(place: Place, h: Tensor) -> Tensor:
 
 
 def _require_float(h: object, name: str) -> Tensor:
-    """h, which must be differentiable."""
     if not isinstance(h, Tensor) or not h.is_floating_point():
         kind = str(h.dtype) if isinstance(h, Tensor) else type(h).__name__
         raise InterlawError(
@@ -364,7 +363,6 @@ EVERY_OUTPUT = Readout(positions="all", center=False, outputs=None, scale=None)
 
 
 def _last(y: Tensor, mask: Tensor | None) -> Tensor:
-    """The outputs at the last token that is not padding."""
     if mask is None or mask.shape != y.shape[:2]:
         return y[:, -1]
     last = torch.where(mask.bool(), torch.arange(mask.shape[1], device=mask.device), -1).amax(1)
@@ -372,7 +370,6 @@ def _last(y: Tensor, mask: Tensor | None) -> Tensor:
 
 
 def _chosen(outputs: Sequence[int], count: int) -> list[int]:
-    """The indices, all of which must be there."""
     bad = [index for index in outputs if not -count <= index < count]
     if bad:
         raise InterlawError(f"expected outputs from 0 to {count - 1}, found {bad}; leave outputs out to take all")

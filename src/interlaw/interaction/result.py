@@ -119,7 +119,6 @@ class Interaction(Charted):
         return {**quantities, "null_ratio": self.null, "excess_ratio": self.excess}
 
     def __repr__(self) -> str:
-        """The measurement in a few lines."""
         samples = self.num_clusters if self.num_samples is None else self.num_samples
         groups = "" if samples == self.num_clusters else f" in {self.num_clusters} groups"
         lines = [
@@ -142,7 +141,6 @@ class Interaction(Charted):
         return pd.DataFrame.from_dict(rows, orient="index")
 
     def _repr_html_(self) -> str:
-        """The table that a notebook shows."""
         title, *_ = repr(self).splitlines()
         notes = "".join(f"<p>note: {escape(warning)}</p>" for warning in self.warnings)
         return f"<p>{escape(title)}</p>{self.to_frame().to_html(float_format='{:.4g}'.format)}{notes}"

@@ -208,7 +208,6 @@ class MatrixAccumulator(DenseAccumulator):
         self._keep(matrices.double().sum(0), weights)
 
     def _keep(self, matrix: Tensor, weights: Tensor) -> None:
-        """Adds the sum of a batch, and its weight."""
         scalars = torch.stack([weights.double().sum()])
         self._sums = [self._sums[0] + matrix] if self._sums else [matrix]
         self._scalars = [self._scalars[0] + scalars] if self._scalars else [scalars]
@@ -223,10 +222,6 @@ def choose_route(num_clusters: int, *, rank: int, dim: int) -> str:
 
     Squaring a number and putting it away in float64 takes as long as h multiply-adds. The dense route is out when too
     few groups of D x D matrices fit the memory set aside for them.
-
-    Example:
-        >>> choose_route(512, rank=64, dim=64), choose_route(512, rank=1, dim=65_536)
-        ('dense', 'gram')
     """
     groups = max_groups(dim)
     if groups < MIN_GROUPS:
@@ -364,7 +359,6 @@ def _cheaper(num_clusters: int, part: Contribution) -> str:
 
 
 def _empty(route: str, part: Contribution) -> Accumulator:
-    """An empty accumulator for contributions such as this."""
     if route == "dense" and part.masked is not None:
         return CoactivationAccumulator(part.masked)
     return accumulator(route, dim=part.dim, slices=part.slices)

@@ -76,7 +76,6 @@ def load(path: str | Path) -> Interaction:
 
 
 def _read_grams(path: Path) -> Grams:
-    """The Gram matrices in an archive."""
     try:
         with np.load(path, allow_pickle=False) as archive:
             tensors = {name: torch.from_numpy(archive[name]).double() for name in Grams.__dataclass_fields__}

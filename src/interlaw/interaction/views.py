@@ -217,7 +217,6 @@ def convolution_of(model: nn.Module, batch: Batch, *, layer: str | None) -> Plac
 
 
 def _convolution(model: nn.Module, layer: str | None) -> tuple[str, Any]:
-    """The named convolution, or the first."""
     convolutions = {name: module for name, module in model.named_modules() if isinstance(module, CONVOLUTIONS)}
     if not convolutions or (layer is not None and layer not in convolutions):
         raise InterlawError(

@@ -89,7 +89,9 @@ def read_inputs(
             "with a language-model head, or view='input'"
         )
     if isinstance(inputs, str | Path):
-        given = _from_array(Path(inputs), groups, most=at_most)
+        whole = read_array(Path(inputs))
+        labels = None if groups is None else read_labels(groups, count=len(whole))[:at_most]
+        given = Given(inputs=whole[:at_most], groups=labels)
     elif subject.trial is not None and text is None:
         probes = subject.trial.task.open().probes(num_samples=at_most, with_targets=targets)
         given = Given(inputs=probes if context is None else probes[:, : context + targets])
@@ -101,13 +103,6 @@ def read_inputs(
             f"expected inputs='FILE.npy' for a model that reads no tokens{both}; save an array of inputs"
         )
     return replace(given, notes=fewer_than(given.inputs, samples))
-
-
-def _from_array(path: Path, groups: Path | None, *, most: int) -> Given:
-    """The first samples of a file of numbers, and their groups."""
-    whole = read_array(path)
-    labels = None if groups is None else read_labels(groups, count=len(whole))[:most]
-    return Given(inputs=whole[:most], groups=labels)
 
 
 def _from_text(
@@ -168,7 +163,6 @@ def windows_by_document(
 
 
 def _ids(read: Any) -> Tensor:
-    """The tokens of full windows."""
     ids: Tensor = read[0]["input_ids"] if isinstance(read, list) else read
     return ids
 
@@ -256,8 +250,8 @@ def read_labels(path: Path, *, count: int) -> list[Any]:
     return labels
 
 
-def require_text(path: Path) -> Path:
-    """The path of a text, unless it is the text itself."""
+def require_text(path: Path) -> None:
+    """Refuses a text in place of its path."""
     written = str(path)
     try:
         exists = path.exists()
@@ -268,7 +262,6 @@ def require_text(path: Path) -> Path:
             f"expected the path of a text file or a folder, found {len(written):,} characters that begin with "
             f"{written[:QUOTED]!r}; text= takes a path: write the text into a file, and give its path"
         )
-    return path
 
 
 def documents_of(path: Path) -> list[str]:
@@ -296,6 +289,5 @@ def _instead(error: Exception) -> str:
 
 def embedded_text() -> str:
     """The held-out part of the text that every machine has, a few hundred kilobytes of it."""
-    return bytes(tasks.open_corpus(tasks.EMBEDDED).tokens("validation")[:DEFAULT_BYTES]).decode(
-        "utf-8", errors="replace"
-    )
+    held_out = tasks.open_corpus(tasks.EMBEDDED).tokens("validation")
+    return bytes(held_out[:DEFAULT_BYTES]).decode("utf-8", errors="replace")

@@ -105,7 +105,6 @@ def require_possible(name: str) -> None:
 
 
 def _some_trials(run: Path) -> str:
-    """What to name instead of a run's folder."""
     ended = sorted(path.parent for path in run.glob("trials/*/record.json"))
     if not ended:
         return "none of its trials has ended; sweep first"
