@@ -81,7 +81,7 @@ def test_streams_need_the_samples_of_a_group_after_each_other() -> None:
 @pytest.mark.parametrize(
     ("unfit", "error", "found"),
     [
-        (lambda x: x.numpy(), TypeError, "inputs must be .*; found ndarray"),
+        (lambda x: "inputs.npy", TypeError, "inputs must be .*; found str"),
         (lambda x: {"input": x}, TypeError, "inputs must be .*; found dict"),
         (lambda x: [{}], TypeError, "found a batch of type dict"),
         (lambda x: [{"input": x, "other": x[:3]}], InterlawError, "a dict of tensors with one first axis"),

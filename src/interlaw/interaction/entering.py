@@ -59,6 +59,5 @@ def _is_double(h: Tensor, other: Tensor) -> bool:
 
 
 def _addresses(tensor: Tensor) -> Tensor:
-    """Where a tensor's numbers lie in its storage."""
     places = torch.arange(tensor.untyped_storage().nbytes() // tensor.element_size())
     return places.as_strided(tensor.shape, tensor.stride(), tensor.storage_offset()).flatten()

@@ -42,7 +42,6 @@ DRAWN = 1e-4  # two passes of one batch round alike, but for sums whose order a 
 class _Constant:
     """A module whose outputs autograd takes for constants though its inputs are none."""
 
-    name: str
     module: nn.Module
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
@@ -133,9 +132,8 @@ def _require_derivatives(places: Places, batch: Batch) -> None:
     """Refuses modules whose outputs follow their inputs while their derivative says that they do not."""
     suspects = _constants(places, batch)
     with torch.no_grad():
-        names = [
-            each.name for each in suspects if _follows_its_inputs(each) and _reaches_outputs(each, places, batch=batch)
-        ]
+        follow = {name: each for name, each in suspects.items() if _follows_its_inputs(each)}
+        names = [name for name, each in follow.items() if _reaches_outputs(each, places, batch=batch)]
     if names:
         raise InterlawError(
             f"expected layers that have a derivative, found none in {', '.join(names[:NAMED])}"
@@ -176,7 +174,7 @@ def _require_whole(places: Places, batch: Batch) -> None:
     )
 
 
-def _constants(places: Places, batch: Batch) -> list[_Constant]:
+def _constants(places: Places, batch: Batch) -> dict[str, _Constant]:
     """The innermost modules that a gradient enters and none leaves."""
     constants: dict[str, _Constant] = {}
     ran: list[str] = []
@@ -188,14 +186,14 @@ def _constants(places: Places, batch: Batch) -> list[_Constant]:
         whole = any(other.startswith(f"{name}.") for other in ran)  # quantised layers have parts that never run
         ran.append(name)
         if entered and outputs and not inside and not _has_derivative(outputs, entered, any_is_enough=whole):
-            constants[name] = _Constant(name, module, args, kwargs, outputs)
+            constants[name] = _Constant(module, args, kwargs, outputs)
 
     with ExitStack() as stack:
         for name, module in places.model.named_modules():
             if name:
                 stack.callback(module.register_forward_hook(partial(watch, name), with_kwargs=True).remove)
         places.run(batch, leaf)
-    return list(constants.values())
+    return constants
 
 
 def _has_derivative(outputs: list[Tensor], entered: list[Tensor], *, any_is_enough: bool) -> bool:

@@ -65,16 +65,12 @@ class InputSide:
         for gradients in places.gradients(batch, self._outputs, cotangents=cotangents):
             kept = places.kept
             for name in kept.keys() & gradients.keys():
-                columns = of_tokens(kept[name], kept[name].columns(gradients[name]), batch=batch)
+                columns = kept[name].columns(gradients[name])
+                if name == "embeddings" and batch.num_tokens is not None:  # not of a prompt of the network's own
+                    columns = columns[:, :, -batch.num_tokens :]
                 weights.setdefault(name, count_positions(columns, batch))
                 gathered.setdefault(name, GradientColumns(count, route=self._route)).add(columns)
         return {name: gathered[name].contribution(weights[name], num_probes=probes) for name in places.kept}
-
-
-def of_tokens(place: Place, columns: Tensor, *, batch: Batch) -> Tensor:
-    """Columns of the tokens of the batch: not of a prompt of its own that a network embeds before them."""
-    tokens = batch.num_tokens if place.name == "embeddings" else None
-    return columns if tokens is None or columns.shape[2] <= tokens else columns[:, :, -tokens:]
 
 
 class GradientColumns:
@@ -86,7 +82,6 @@ class GradientColumns:
 
     def __init__(self, count: int, *, route: str | None) -> None:
         self._count, self._taken, self._route = count, 0, route
-        self._dim = 0
         self._kept: list[Tensor] = []
         self._matrices: Tensor | None = None
 
@@ -95,7 +90,6 @@ class GradientColumns:
         self._kept.append(columns)
         self._taken += 1
         dim, width = columns.shape[1:]
-        self._dim = dim
         full = width * len(self._kept) >= dim or self._taken == self._count
         if full and is_summed(width * self._count, dim=dim, route=self._route):
             summed = torch.cat(self._kept, 2)
@@ -105,13 +99,12 @@ class GradientColumns:
                 self._matrices.baddbmm_(summed, summed.mT)
             self._kept = []
 
-    def contribution(self, weights: Tensor, *, num_probes: int = 0) -> Contribution:
+    def contribution(self, weights: Tensor, *, num_probes: int) -> Contribution:
         """All sets as one contribution."""
-        are_matrices = self._matrices is not None
+        summed = self._matrices is not None
         content = torch.cat(self._kept, 2) if self._matrices is None else self._matrices
-        return Contribution(
-            content=content, weights=weights, dim=self._dim, are_matrices=are_matrices, num_probes=num_probes
-        )
+        dim = content.shape[1]
+        return Contribution(content=content, weights=weights, dim=dim, are_matrices=summed, num_probes=num_probes)
 
 
 def is_summed(num_columns: int, *, dim: int, route: str | None) -> bool:
