@@ -74,6 +74,11 @@ def test_views(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         ("shapes", "exactly one budget (--params, --flops-per-token or --flops)", "params="),
         (
             "recommend --params 1M --vocab 1M --family llama",
+            "or lower --vocab, --head-dim or --multiple-of",
+            "--parallel",
+        ),
+        (
+            "recommend --params 1M --vocab 1M --family llama --parallel 8",
             "or lower --vocab, --parallel, --head-dim or --multiple-of",
             "head_dim",
         ),

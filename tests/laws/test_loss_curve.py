@@ -51,10 +51,10 @@ def test_three_points_have_no_error_without_seeds_and_one_with() -> None:
 def test_the_band_holds_the_curve() -> None:
     y = 2 + 0.05 * (X - np.log(0.03)) ** 2 + 0.002 * np.array([1.0, -1, 0.5, 0.3, -0.8, 0.6])
     curve = fitted(y)
-    low, high = curve.band(X, confidence=0.9)
+    low, high = np.quantile(curve.predict_draws(X), [0.05, 0.95], axis=0)
     assert (low < curve.predict(X)).all()
     assert (curve.predict(X) < high).all()
-    assert fitted(y[:3], X[:3]).band(X, confidence=0.9) is None
+    assert not len(fitted(y[:3], X[:3]).draws)
 
 
 def test_only_the_neighbourhood_of_the_minimum_is_used() -> None:
