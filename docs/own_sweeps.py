@@ -49,6 +49,7 @@ def sweeps() -> dict[str, pd.DataFrame]:
     tables["lengths"] = parted(longest, PARTS["hundredfold"])
     whole = {
         "small-gpts": trials("small-gpts"),
+        "gpt-sizes": trials("gpt-sizes"),
         "rates": rates[rates["treatment"] == "search"],
         "growth": growth.assign(budget="40000"),  # parameters
     }

@@ -1,4 +1,4 @@
-"""C4 of docs/claims.md on language models: d log R* / d log N of each public data set, and over data sets.
+"""C4 of docs/claims.md on language models: d log R* / d log N of each public data set, over data sets, and of our own.
 
 Legend: g gamma of a data set; s its standard error; tau spread of gamma between data sets; w = 1 / (s^2 + tau^2).
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from functools import cache
 
+import claim_numbers as numbers
 import numpy as np
 import pandas as pd
 from scipy import stats
@@ -18,6 +19,7 @@ from interlaw.recommendation import measured_optima
 TOGETHER = ("gemstones-half-rate", "mlfoundations-grid", "byte-level")  # one fit a data set
 # The same Gemstones shapes before the rate is cooled down and after: no votes of their own.
 BESIDE = ("gemstones-hot", "gemstones-cooldown")
+OWN = "gpt-sizes"  # our GPTs whose grid was chosen for C4 (docs/design.md)
 LEVEL = 0.9
 UPPER = (1 + LEVEL) / 2
 SURFACE_LEVEL = 0.8  # what a surface's 90% interval holds R* in (docs/law.md)
@@ -96,6 +98,30 @@ def pooled(gammas: pd.Series | np.ndarray, stderrs: pd.Series | np.ndarray) -> d
     return {"gamma": mean, "low": mean - reach, "high": mean + reach, "seen": reach + seen, "tau": tau**0.5}
 
 
+@cache
+def own_fit() -> LawFit:
+    """The fit of our GPTs, all budgets as one table."""
+    return numbers.as_one(OWN)[0].fit
+
+
+def seen_by(low: float, high: float) -> float:
+    """The slope that an interval like this one excludes 0 for in 80% of such sweeps, by a normal law."""
+    return (high - low) / 2 * (1 + stats.norm.ppf(POWER) / stats.norm.ppf(UPPER))
+
+
+def own_optima() -> pd.DataFrame:
+    """R* of our GPTs at each budget that bounds it."""
+    bounded = [each for each in own_fit().budgets if each.r_star.status == "optimum"]
+    return pd.DataFrame(
+        {
+            "dataset": "GPTs of this project",
+            "params": [each.params_mean for each in bounded],
+            "ratio": [each.r_star.value for each in bounded],
+            "stderr": [each.r_star.log_stderr for each in bounded],
+        }
+    )
+
+
 def public_optima() -> pd.DataFrame:
     """R* of the sweeps asked, size by size, with its standard error in log R; for the picture alone."""
     optima = [each for each in measured_optima() if each.counts and each.sweep in (*TOGETHER, *BESIDE)]
@@ -121,3 +147,18 @@ def tell() -> None:
         print("C4  {}, without a vote: gamma = {:+.2f} ({:+.2f} to {:+.2f})".format(name, *bound(name)))
     for name in (*TOGETHER, *BESIDE):
         print(f"C4  {name}, one budget at a time: {fit_of(name).stability.reason}")
+
+
+def tell_own() -> None:
+    """C4 on our GPTs as designed, printed, and one budget at a time beside it."""
+    fit = own_fit()
+    if fit.law is None or fit.law.status != "optimum":
+        print(f"C4  {OWN}, sizes bound together: no joint law")
+    else:
+        gamma = fit.law.parameters["gamma"]
+        print(
+            f"C4  {OWN}, sizes bound together: gamma = {gamma.value:+.2f} ({gamma.low:+.2f} to {gamma.high:+.2f}), "
+            f"{seen_by(gamma.low, gamma.high):.2f} could be seen"
+        )
+    print(f"C4  {OWN}, one budget at a time: {fit.stability.reason}")
+    print(numbers.contexts_of(numbers.as_one(OWN)).round(4).to_string())

@@ -47,7 +47,7 @@ EXPERIMENTS = (
         "small-gpts",
         "students",
     ),
-    *("targets", "hundredfold", "searched", "lengths", "rates", "mlp-again"),
+    *("targets", "hundredfold", "searched", "lengths", "rates", "mlp-again", "gpt-sizes"),
 )
 CLAIMED = {"aofe_scale_free": "scale-free AOFE", "aofe": "AOFE", "aofe_ratio": "AOFE-ratio", "excess_ratio": "excess"}
 
@@ -195,8 +195,9 @@ CHOSEN = ("lowest loss", "most efficient interaction")
 
 def draw_optima() -> Drawing:
     """C4: R* against parameters; the claim would be a flat line."""
-    optima = slopes.public_optima()
+    optima = pd.concat([slopes.public_optima(), slopes.own_optima()], ignore_index=True)
     slopes.tell()
+    slopes.tell_own()
     reach = np.exp(numbers.NINETY * optima["stderr"])
     rows = optima.assign(low=optima["ratio"] / reach, high=optima["ratio"] * reach).to_dict("records")
     bounded = hundredfold.bounded()
@@ -213,10 +214,10 @@ def draw_optima() -> Drawing:
     return Drawing(
         message="R* of language models falls, by fits that bind sizes together; on MLPs it stays put",
         caption="90% intervals. Only the byte-level sweep has optima of several budgets, each read alone; Gemstones "
-        "above 105M: one treatment. Grey, left: the range that the paper's budgets share, "
+        "above 105M: one treatment; GPTs of this project: no slope. Grey, left: the range that the paper's budgets share, "
         f"{format_range(*PAPER_INTERVAL)}.",
         panels=(
-            Panel(chart=chart, title="Public sweeps of language models", width=430, height=300),
+            Panel(chart=chart, title="Language models", width=430, height=300),
             hundredfold.optima_panel(bounded, y),
         ),
         shared=False,

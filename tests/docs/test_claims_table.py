@@ -112,6 +112,21 @@ def test_what_goes_with_the_loss(scripts: Scripts, runs: str, words: str) -> Non
             assert with_interval(tuple(values)) in row("C2", has=place)
 
 
+def test_what_a_second_set_of_gpts_repeats(scripts: Scripts) -> None:
+    page = (ROOT / "docs" / "claims.md").read_text("utf-8")
+    effects = scripts.numbers.effects(judge_together(scripts.numbers.as_one(scripts.slopes.OWN)), runs="GPTs")
+    effects = effects.set_index(["quantity", "view"])
+    ratios = (with_interval(tuple(values)) for values in effects.loc["aofe_ratio", ["effect", "low", "high"]].to_numpy())
+    assert f"second set {', '.join(ratios)}" in row("C2", has="high AOFE-ratio")
+    raw = (short(effects.loc[("aofe", view), "effect"], 2) for view in ("projected", "loss"))
+    assert f"raw AOFE ({', '.join(raw)})" in page
+    assert f"`loss` ({short(effects.loc[('aofe_scale_free', 'loss'), 'effect'], 2)})" in page
+    verdicts = effects["verdict"].to_dict()
+    assert {verdicts["aofe_ratio", view] for view in ("projected", "loss")} == {"cannot tell"}
+    opposite = (("aofe", "projected"), ("aofe", "loss"), ("aofe_scale_free", "loss"))
+    assert {verdicts[each] for each in opposite} == {"opposite"}
+
+
 def test_what_the_most_efficient_shape_is_worth(scripts: Scripts) -> None:
     found = row("C3", has="R moves a network")
     numbers, experiments = scripts.numbers, scripts.hundredfold
@@ -144,6 +159,20 @@ def test_slopes_of_language_models(scripts: Scripts) -> None:
     only = alone.pop("byte-level")
     assert with_interval((only.gamma, only.low, only.high)) in found
     assert [each.gamma for each in alone.values()] == [None, None]  # one budget at a time, no other has a slope
+
+
+def test_the_slope_of_our_gpts(scripts: Scripts) -> None:
+    slopes, found = scripts.slopes, row("C4", has="our GPTs")
+    gamma = slopes.own_fit().law.parameters["gamma"]
+    assert f"= {with_interval((gamma.value, gamma.low, gamma.high))}" in found
+    assert found.endswith(f"| {slopes.seen_by(gamma.low, gamma.high):.2f} |")
+    (bounded,) = [each.r_star for each in slopes.own_fit().budgets if each.r_star.status == "optimum"]
+    low, high = (short(each, 3, sign=False) for each in (bounded.low, bounded.high))
+    assert f"{short(bounded.value, 3, sign=False)} ({low} to {high}) at 123k" in found
+    runs = scripts.numbers.final(slopes.OWN)
+    shapes = runs[runs["ratio"].between(0.02, 0.2)].groupby(["budget", "depth"])["loss"].mean().groupby("budget")
+    apart = 100 * (shapes.max() / shapes.min() - 1)
+    assert f"within {apart.min():.0f} to {apart.max():.0f}% of each other" in found
 
 
 @pytest.mark.parametrize("tau", [0.0, 0.05, 0.1, 0.15])

@@ -53,6 +53,7 @@ def test_sizes_are_those_of_the_sources() -> None:
         "own-fair": 48,
         "own-rates": 10,
         "own-small-gpts": 162,
+        "own-gpt-sizes": 142,
         "own-growth": 30,
         "own-waves": 308,
         "own-targets": 448,
