@@ -116,7 +116,7 @@ def test_what_a_second_set_of_gpts_repeats(scripts: Scripts) -> None:
     page = (ROOT / "docs" / "claims.md").read_text("utf-8")
     effects = scripts.numbers.effects(judge_together(scripts.numbers.as_one(scripts.slopes.OWN)), runs="GPTs")
     effects = effects.set_index(["quantity", "view"])
-    ratios = (with_interval(tuple(values)) for values in effects.loc["aofe_ratio", ["effect", "low", "high"]].to_numpy())
+    ratios = [with_interval(tuple(each)) for each in effects.loc["aofe_ratio", ["effect", "low", "high"]].to_numpy()]
     assert f"second set {', '.join(ratios)}" in row("C2", has="high AOFE-ratio")
     raw = (short(effects.loc[("aofe", view), "effect"], 2) for view in ("projected", "loss"))
     assert f"raw AOFE ({', '.join(raw)})" in page

@@ -142,7 +142,7 @@ def looks_ahead(name: str) -> bool:
     try:
         with torch.no_grad():
             one, two = network(ids), network(other)
-    except TypeError:
+    except (TypeError, RuntimeError):
         _ = shape.flops_per_token  # refused in words, as its networks do not run here
         raise
     return float((one - two)[:, :16].abs().max()) > 1e-4 * float(one.abs().max())
