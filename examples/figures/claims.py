@@ -214,8 +214,8 @@ def draw_optima() -> Drawing:
     return Drawing(
         message="R* of language models falls, by fits that bind sizes together; on MLPs it stays put",
         caption="90% intervals. Only the byte-level sweep has optima of several budgets, each read alone; Gemstones "
-        "above 105M: one treatment; GPTs of this project: no slope. Grey, left: the range that the paper's budgets share, "
-        f"{format_range(*PAPER_INTERVAL)}.",
+        "above 105M: one treatment; GPTs of this project: no slope. Grey, left: the range that the paper's budgets "
+        f"share, {format_range(*PAPER_INTERVAL)}.",
         panels=(
             Panel(chart=chart, title="Language models", width=430, height=300),
             hundredfold.optima_panel(bounded, y),
