@@ -95,7 +95,7 @@ def log_axis(
 ) -> Spec:
     """A logarithmic axis with at most so many round ticks, or with the given ones; long numbers as 3e7."""
     is_short = limits[0] >= 1e-4 and limits[1] <= 1e5  # with at most four zeros
-    words = {"format": "~g"} if is_short else {"format": "~e", "labelExpr": "replace(datum.label, '+', '')"}
+    words = {"format": ".3~r"} if is_short else {"format": ".3~e", "labelExpr": "replace(datum.label, '+', '')"}
     shown = list(ticks) or nice_ticks(*limits, most=most)
     return {
         "field": field,
