@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, Option
 
@@ -19,6 +19,8 @@ from interlaw.size import counted, format_range, format_ratio, format_share, for
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from interlaw.laws.settings import FitOptions, ReadOptions
 
 
 def fit(
@@ -73,8 +75,8 @@ def fit(
 
     With intervals, both efficient intervals, and whether they stay put as the budget grows.
     """
-    reading: dict[str, Any] = {"treatment": treatment, "budget_tolerance": budget_tolerance, "last_step": last_step}
-    settings: dict[str, Any] = {
+    reading: ReadOptions = {"budget_tolerance": budget_tolerance, "last_step": last_step}
+    settings: FitOptions = {
         "delta": delta,
         "confidence": confidence,
         "window": window,
@@ -97,15 +99,15 @@ def fit(
         tell_windows(tables)
     if several:
         with busy("fitting each table"):
-            parts = laws.fit_each(tables, split=splits, **reading, **settings)
+            parts = laws.fit_each(tables, split=splits, treatment=treatment, **reading, **settings)
             claims = laws.judge_together(parts, num_permutations=resamples, seed=seed)
         show_together(parts, claims, split=splits, as_json=as_json)
         return
     (table,) = tables.values()
     with busy("fitting the law"):
-        law = laws.fit_law(table, **reading, **settings)
+        law = laws.fit_law(table, treatment=treatment, **reading, **settings)
     write_json(law.to_dict(), out)
-    beside = surfaces(table, law, **reading)
+    beside = surfaces(table, law, treatment=treatment, **reading)
     if as_json:
         print_json({**law.to_dict(), **beside})
         return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from interlaw import laws, published, recommendation
 from interlaw.cli.output import make_console, next_command, print_json, tell
@@ -12,6 +12,8 @@ from interlaw.size import format_range, format_ratio, format_size
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from interlaw.laws.settings import ReadOptions
 
 
 def list_sweeps(*, as_json: bool) -> None:
@@ -31,12 +33,14 @@ def list_sweeps(*, as_json: bool) -> None:
     tell(f"fit one: {next_command('fit', 'public:NAME')}")
 
 
-def surfaces(table: pd.DataFrame, law: laws.LawFit, **reading: Any) -> dict[str, Sequence[Any]]:
+def surfaces(
+    table: pd.DataFrame, law: laws.LawFit, *, treatment: str | None, **reading: Unpack[ReadOptions]
+) -> dict[str, Sequence[Any]]:
     """`surface`: R* over a grid without budgets; `compute_optimal`: N*, D*, R* of budgets in training FLOPs.
 
     Of the rows that the law was fitted to, which were read with `treatment`, `budget_tolerance` and `last_step`.
     """
-    used = table.iloc[laws.read_runs(table, **reading).frame.index]
+    used = table.iloc[laws.read_runs(table, treatment=treatment, **reading).frame.index]
     columns = {str(name): used[name].to_numpy() for name in used.columns}
     if "budget_kind" in table.columns and set(table["budget_kind"]) == {"train_flops"}:
         return {"compute_optimal": laws.compute_optima(columns)}

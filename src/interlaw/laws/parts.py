@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any
+from typing import Unpack
 
 import pandas as pd
 
@@ -19,7 +19,7 @@ from interlaw.laws.fit import fit_law
 from interlaw.laws.grouping import group_shapes
 from interlaw.laws.law_fit import LawFit
 from interlaw.laws.rows import text_of
-from interlaw.laws.settings import Settings
+from interlaw.laws.settings import FitOptions, ReadOptions, Settings
 from interlaw.laws.table import read_runs
 
 _SAME = ["params", "depth", "width", "loss"]  # rows that agree in these to the last digit are one run
@@ -53,7 +53,7 @@ def fit_each(
     treatment: str | None = None,
     budget_tolerance: float | None = None,
     last_step: bool = False,
-    **settings: Any,
+    **settings: Unpack[FitOptions],
 ) -> list[FittedTable]:
     """One fit a table, value of `split` and treatment, for `judge_together`.
 
@@ -63,7 +63,7 @@ def fit_each(
         treatment: The treatment to keep; None fits each.
         budget_tolerance: As for `fit_law`.
         last_step: As for `fit_law`.
-        settings: Any other keyword of `fit_law`.
+        settings: `delta`, `confidence`, `window`, `given`, `seed`, `num_bootstrap` and `num_permutations` of `fit_law`.
 
     Raises:
         InterlawError: A column to split by is missing, two sources hold the same runs, or what `fit_law` refuses.
@@ -74,7 +74,7 @@ def fit_each(
         >>> [(part.source, part.fit.budgets[0].best.loss) for part in parts]
         [('runs, task a', 1.8), ('runs, task b', 2.7)]
     """
-    reading: dict[str, Any] = {"budget_tolerance": budget_tolerance, "last_step": last_step}
+    reading: ReadOptions = {"budget_tolerance": budget_tolerance, "last_step": last_step}
     sources = {
         source: part for name, table in tables.items() for source, part in _split(table, split, name=name).items()
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypedDict
 
 from interlaw.errors import InterlawError
 
@@ -13,6 +14,25 @@ NORMAL_MEDIAN = 0.6745  # the median of |z|, z standard normal: half the distanc
 GRID_POINTS = 401  # of a grid in log R: steps of 1% over a range of a factor 50, finer than any interval of R*
 ROUNDING = 1e-9  # relative: what differs by less is equal; sums of thousands of float64 terms err by 1e-13 or so
 TINY = 1e-300  # takes the place of 0 in a quotient or a logarithm; nothing that is measured is as small
+
+
+class ReadOptions(TypedDict, total=False):
+    """Keywords of `fit_law` that say how its rows are read."""
+
+    budget_tolerance: float | None
+    last_step: bool
+
+
+class FitOptions(TypedDict, total=False):
+    """Keywords of `fit_law` that say how the law is fitted to them."""
+
+    delta: float
+    confidence: float
+    window: float | None
+    given: bool
+    seed: int
+    num_bootstrap: int
+    num_permutations: int
 
 
 @dataclass(frozen=True, kw_only=True)
