@@ -20,8 +20,6 @@ from interlaw.size import counted, format_range, format_ratio, format_share, for
 if TYPE_CHECKING:
     import pandas as pd
 
-    from interlaw.laws.settings import FitOptions, ReadOptions
-
 
 def fit(
     sources: Annotated[
@@ -75,8 +73,8 @@ def fit(
 
     With intervals, both efficient intervals, and whether they stay put as the budget grows.
     """
-    reading: ReadOptions = {"budget_tolerance": budget_tolerance, "last_step": last_step}
-    settings: FitOptions = {
+    reading: laws.ReadOptions = {"budget_tolerance": budget_tolerance, "last_step": last_step}
+    settings: laws.FitOptions = {
         "delta": delta,
         "confidence": confidence,
         "window": window,

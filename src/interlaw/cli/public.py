@@ -13,8 +13,6 @@ from interlaw.size import format_range, format_ratio, format_size
 if TYPE_CHECKING:
     import pandas as pd
 
-    from interlaw.laws.settings import ReadOptions
-
 
 def list_sweeps(*, as_json: bool) -> None:
     """Prints every packaged sweep: its name, what it is, what it counts, where it is from."""
@@ -34,7 +32,7 @@ def list_sweeps(*, as_json: bool) -> None:
 
 
 def surfaces(
-    table: pd.DataFrame, law: laws.LawFit, *, treatment: str | None, **reading: Unpack[ReadOptions]
+    table: pd.DataFrame, law: laws.LawFit, *, treatment: str | None, **reading: Unpack[laws.ReadOptions]
 ) -> dict[str, Sequence[Any]]:
     """`surface`: R* over a grid without budgets; `compute_optimal`: N*, D*, R* of budgets in training FLOPs.
 

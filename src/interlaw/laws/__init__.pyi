@@ -18,6 +18,8 @@ from .result import BudgetFit as BudgetFit
 from .result import InteractionInterval as InteractionInterval
 from .settings import LEVEL as LEVEL
 from .settings import POWER as POWER
+from .settings import FitOptions as FitOptions
+from .settings import ReadOptions as ReadOptions
 from .settings import Settings as Settings
 from .stability import Stability as Stability
 from .stability import equivalence as equivalence
