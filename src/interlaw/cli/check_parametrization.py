@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from typer import Argument, Option
 
@@ -54,22 +54,27 @@ def check_parametrization(
     chosen = tuple(dict.fromkeys(treatment or training.RULES))
     for name in chosen:
         require_among("--treatment", name, known=training.RULES.names())
-    sizes: Any = {
-        "parametrizations": chosen,
-        "widths": _sizes(widths, "--widths", base=bench.base_width),
-        "depths": _sizes(depths, "--depths", base=bench.base_depth),
-    }
+    wide, deep = _sizes(widths, "--widths", base=bench.base_width), _sizes(depths, "--depths", base=bench.base_depth)
     peak = rate or bench.recipe.training.learning_rate
     if peak is None:
         raise InterlawError("expected a learning rate, found none in the recipe; give --rate")
     tried = _rates(rates) if rates else ()
     if not tried and (steps or seeds):
         raise InterlawError("--steps and --seeds belong to --rates, found none; give --rates, or leave them out")
-    checks = list(sweep.coordinate_checks(bench, **sizes, rate=peak))
+    checks = list(sweep.coordinate_checks(bench, parametrizations=chosen, widths=wide, depths=deep, rate=peak))
     curves = []
     if tried:
-        length: Any = {"steps": steps or STEPS, "seeds": range(seeds or 1)}
-        curves = list(sweep.rate_curves(bench, **sizes, rates=tried, **length))
+        curves = list(
+            sweep.rate_curves(
+                bench,
+                parametrizations=chosen,
+                widths=wide,
+                depths=deep,
+                rates=tried,
+                steps=steps or STEPS,
+                seeds=range(seeds or 1),
+            )
+        )
     write_figure(figure, lambda: report.draw_checks(checks))
     if figure is not None and curves:
         beside = figure.with_name(f"{figure.stem}-rates{figure.suffix}")

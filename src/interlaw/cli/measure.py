@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, cast
 
 import typer
 from typer import Option
@@ -112,10 +112,9 @@ def show_places(model: str, options: subject.NamedOptions, *, inputs: Path | Non
 def with_rotation_test(result: interaction.Interaction, named: subject.Named) -> interaction.Interaction:
     """The measurement with the p-value of its basis; a second pass over the inputs forms the matrix."""
     interaction.require_small(result.dim)
-    how: Any = {
-        name: value for name, value in named.options.items() if name in interaction.MatrixOptions.__annotations__
-    }
-    G = interaction.agop(named.subject.model, named.given.inputs, **{"probes": "exact", **how})
+    taken = interaction.MatrixOptions.__annotations__
+    how = {"probes": "exact", **{name: value for name, value in named.options.items() if name in taken}}
+    G = interaction.agop(named.subject.model, named.given.inputs, **cast("interaction.MatrixOptions", how))
     return replace(result, rotation_test=interaction.rotation_test(G, seed=result.seed))
 
 
