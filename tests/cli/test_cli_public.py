@@ -105,3 +105,8 @@ def test_budgets_in_flops_say_the_level_of_their_intervals(tmp_path: Path, capsy
     assert run(["fit", str(tmp_path / "flops.csv"), "--resamples", "100"]) == 0
     (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("1e18 FLOPs: N* ")]
     assert re.search(r"N\* \S+ \(90%: \S+ to \S+\), D\* \S+ tokens, R\* \S+ \(90%: \S+ to \S+\)$", line)
+
+
+def test_a_refusal_of_a_sweep_with_a_window_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["fit", "public:own-hundredfold-2-draw-1", "--split", "seeed"]) == 2
+    assert capsys.readouterr().err.splitlines()[0].endswith("did you mean 'seed'?")

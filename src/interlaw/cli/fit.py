@@ -93,17 +93,17 @@ def fit(
     if several:
         _require_several(sources, split=splits, out=out)
     tables = {name: read_source(name, view=view, columns=column or []) for name in sources}
-    if window is None:
-        tell_windows(tables)
     if several:
         with busy("fitting each table"):
             parts = laws.fit_each(tables, split=splits, treatment=treatment, **reading, **settings)
             claims = laws.judge_together(parts, num_permutations=resamples, seed=seed)
+        tell_windows(tables, given=window)
         show_together(parts, claims, split=splits, as_json=as_json)
         return
     (table,) = tables.values()
     with busy("fitting the law"):
         law = laws.fit_law(table, treatment=treatment, **reading, **settings)
+    tell_windows(tables, given=window)
     write_json(law.to_dict(), out)
     beside = surfaces(table, law, treatment=treatment, **reading)
     if as_json:
@@ -208,10 +208,10 @@ def read_source(source: str | Path, *, view: str | None, columns: list[str]) -> 
     return table if view is None else runs.view_table(table, view=view)
 
 
-def tell_windows(tables: Mapping[str, pd.DataFrame]) -> None:
-    """Says which tables are fitted with a window of their own."""
+def tell_windows(tables: Mapping[str, pd.DataFrame], *, given: float | None) -> None:
+    """Says which tables were fitted with a window of their own, where none was given."""
     for name, table in tables.items():
-        if "window" in table.attrs:
+        if given is None and "window" in table.attrs:
             usual = f"--window {laws.Settings.window:g} is that of other tables"
             tell(f"note: {name} is fitted with --window {table.attrs['window']:g}, which its design fixed; {usual}")
 
